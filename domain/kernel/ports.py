@@ -1,0 +1,106 @@
+"""Where rooms meet that never import each other: small Protocols, bound together in the wiring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from domain.kernel.actor import Actor
+from domain.kernel.streams import Json, LoggedEvent
+
+
+class Clock(Protocol):
+    """Tells the instant; tests freeze it."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
+        ...
+
+
+class Announcer(Protocol):
+    """Tells other nodes and this one what was committed. Never blocks, never raises.
+
+    What it tells is a hint: it may be lost, doubled or late, and nothing breaks.
+    """
+
+    def announce(self, events: Sequence[LoggedEvent]) -> None:
+        """Hint at committed events."""
+        ...
+
+    def whisper(self, stream: str, kind: str, body: Mapping[str, Json]) -> None:
+        """Pass on something ephemeral (typing, presence) that is never stored."""
+        ...
+
+
+class Presence(Protocol):
+    """Who has an open socket in a scope, such as one conversation."""
+
+    async def present(self, scope: str) -> frozenset[str]:
+        """The keys (account ids) present in the scope, on any node."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLRequest:
+    """One operation as a client sent it, already of the right JSON types."""
+
+    query: str
+    operation_name: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLAnswer:
+    """What came of an operation: JSON bytes of one execution result.
+
+    ``is_request_error``: it failed before execution began, so that there is no ``data`` key.
+    """
+
+    body: bytes
+    is_request_error: bool = False
+
+
+class Live(Protocol):
+    """One running subscription as the live layer sees it: streams to follow, a way to render.
+
+    ``authorise`` asks the database anew each time; it raises NotFound or Forbidden when the right
+    is gone. ``render`` reads nothing but the event and returns one execution result as JSON bytes
+    ``{"data":…}``, or None when the event is not for this subscription.
+    """
+
+    streams: tuple[str, ...]
+    after: str | None
+    """The schema-level resume position (``after``), for clients without ``extensions.rt``."""
+    presence_scopes: tuple[str, ...]
+    """Scopes in which the subscriber counts as present while the subscription runs."""
+
+    async def authorise(self, actor: Actor) -> Mapping[str, int]:
+        """For each stream the first offset that the actor may see."""
+        ...
+
+    async def render(self, event: LoggedEvent) -> bytes | None:
+        """The event as this subscription's answer."""
+        ...
+
+    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
+        """Called, in batches, after frames were written (automatic receipts, 自动回执)."""
+        ...
+
+
+class Engine(Protocol):
+    """Executes GraphQL: the schema room, as the live layer and the HTTP view see it."""
+
+    def kind(self, request: GraphQLRequest) -> str | None:
+        """query, mutation or subscription; None when the document cannot tell (an error)."""
+        ...
+
+    async def execute(self, request: GraphQLRequest, actor: Actor) -> GraphQLAnswer:
+        """Run a query or mutation to its end. Never raises but for cancellation."""
+        ...
+
+    async def subscribe(self, request: GraphQLRequest, actor: Actor) -> Live | GraphQLAnswer:
+        """Prepare a subscription, or answer with request errors. Authorisation comes after."""
+        ...

@@ -1,0 +1,189 @@
+"""The log: facts appended to streams, read back by offset.
+
+An offset comes from a counter row whose lock is held to commit, so that per stream offsets are
+dense and commit order is offset order; a rollback gives the number back. There is no global cursor
+in which a late commit could hide.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar, TypeAlias
+from uuid import UUID
+
+import orjson
+
+from domain.kernel.database import Connection, fetch
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+
+READ_EVENTS_MAX = 500
+"""Rows of one read; a longer gap is read page by page."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that has happened: ids and non-secret values only, sealed text as ciphertext.
+
+    Subclasses are frozen dataclasses in the past tense, name a ``kind`` (``slice.verb``) and the
+    streams they belong to. ``is_authority`` marks a change of who may read those streams.
+    """
+
+    kind: ClassVar[str]
+    is_authority: ClassVar[bool] = False
+
+    def streams(self) -> tuple[str, ...]:
+        """The streams that this fact belongs to, at least one."""
+        raise NotImplementedError
+
+    def body(self) -> dict[str, Json]:
+        """The fields as JSON: ids as text, instants in ISO 8601, bytes in base64."""
+        return {
+            field.name: to_json(getattr(self, field.name)) for field in dataclasses.fields(self)
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """A fact at its place in one stream (or an ephemeral one, whose offset is 0: never stored)."""
+
+    stream: str
+    epoch: str
+    offset: int
+    kind: str
+    is_authority: bool
+    at: datetime
+    body: Mapping[str, Any]
+    authority_version: int = 0
+    """The stream's version after this event, where the writer knows it; 0 from a read."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StreamState:
+    """Where a stream stands. A stream that nobody has written to has epoch "" and top 0."""
+
+    id: str
+    epoch: str = ""
+    top: int = 0
+    floor: int = 0
+    authority_version: int = 0
+
+
+def to_json(value: Any) -> Json:
+    """A fact's value as JSON."""
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, (list, tuple, frozenset, set)):
+        return [to_json(item) for item in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    raise TypeError(f"a fact cannot hold {type(value).__name__}")
+
+
+_APPEND_SQL = """
+WITH fact AS (
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::boolean[], $5::jsonb[])
+        AS f(stream_id, behind, kind, is_authority, body)
+), bump AS (
+    INSERT INTO stream AS s (id, epoch, top, authority_version)
+    SELECT stream_id, $6, count(*), count(*) FILTER (WHERE is_authority)
+      FROM fact GROUP BY stream_id ORDER BY stream_id
+    ON CONFLICT (id) DO UPDATE SET top = s.top + EXCLUDED.top,
+        authority_version = s.authority_version + EXCLUDED.authority_version
+    RETURNING id, epoch, top, authority_version
+), put AS (
+    INSERT INTO event (stream_id, "offset", kind, is_authority, at, body)
+    SELECT f.stream_id, b.top - f.behind, f.kind, f.is_authority, $7, f.body
+      FROM fact f JOIN bump b ON b.id = f.stream_id
+)
+SELECT id, epoch, top, authority_version FROM bump
+"""
+
+
+async def append(conn: Connection, facts: Sequence[Fact], at: datetime) -> list[LoggedEvent]:
+    """Append each fact to each of its streams, in one statement.
+
+    Streams are locked in sorted order, so two writers never deadlock. Must be the last statement
+    before commit: the counter rows stay locked until then.
+    """
+    placed = [(stream, fact) for fact in facts for stream in fact.streams()]
+    if not placed:
+        return []
+    remaining = Counter(stream for stream, _ in placed)
+    behind: list[int] = []
+    for stream, _ in placed:
+        remaining[stream] -= 1
+        behind.append(remaining[stream])
+    rows = await conn.fetch(
+        _APPEND_SQL,
+        [stream for stream, _ in placed],
+        behind,
+        [fact.kind for _, fact in placed],
+        [fact.is_authority for _, fact in placed],
+        [orjson.dumps(fact.body()).decode() for _, fact in placed],
+        _new_epoch(),
+        at,
+    )
+    state = {row["id"]: row for row in rows}
+    return [
+        LoggedEvent(
+            stream=stream,
+            epoch=state[stream]["epoch"],
+            offset=state[stream]["top"] - back,
+            kind=fact.kind,
+            is_authority=fact.is_authority,
+            at=at,
+            body=fact.body(),
+            authority_version=state[stream]["authority_version"],
+        )
+        for (stream, fact), back in zip(placed, behind, strict=True)
+    ]
+
+
+async def stream_states(ids: Sequence[str]) -> dict[str, StreamState]:
+    """Where each stream stands now; one that was never written to stands at 0."""
+    rows = await fetch(
+        "SELECT id, epoch, top, floor, authority_version FROM stream WHERE id = ANY($1::text[])",
+        list(ids),
+    )
+    found = {row["id"]: StreamState(**dict(row)) for row in rows}
+    return {id_: found.get(id_) or StreamState(id_) for id_ in ids}
+
+
+async def read_events(
+    state: StreamState, after: int, limit: int = READ_EVENTS_MAX
+) -> list[LoggedEvent]:
+    """The events with offsets above ``after``, in order, at most ``limit``."""
+    rows = await fetch(
+        'SELECT "offset", kind, is_authority, at, body FROM event'
+        ' WHERE stream_id = $1 AND "offset" > $2 ORDER BY "offset" LIMIT $3',
+        state.id,
+        after,
+        min(limit, READ_EVENTS_MAX),
+    )
+    return [
+        LoggedEvent(
+            stream=state.id,
+            epoch=state.epoch,
+            offset=row["offset"],
+            kind=row["kind"],
+            is_authority=row["is_authority"],
+            at=row["at"].astimezone(UTC),
+            body=orjson.loads(row["body"]),
+        )
+        for row in rows
+    ]
+
+
+def _new_epoch() -> str:
+    """A name for a new stream's history: a stream rebuilt can't be mistaken for the old one."""
+    return base64.b32encode(os.urandom(5)).decode().lower()

@@ -1,0 +1,101 @@
+"""The unit of work: one actor, one instant, one transaction, and the facts and jobs it leaves.
+
+The edge (a resolver, a socket operation, a job) opens it once. Leaving the block commits; any
+exception rolls back and leaves neither row, fact, job nor hint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+
+from tortoise.transactions import in_transaction
+
+from domain.kernel.actor import Actor
+from domain.kernel.database import CONNECTION, Connection, Record, set_context
+from domain.kernel.jobs import Job, enqueue
+from domain.kernel.ports import Announcer, Clock
+from domain.kernel.streams import Fact, Json, LoggedEvent, append
+
+_current: ContextVar[Work | None] = ContextVar("work", default=None)
+
+
+class Work:
+    """What a service writes through. Made by ``Works.open`` only."""
+
+    def __init__(self, actor: Actor, now: datetime, conn: Connection) -> None:
+        self.actor = actor
+        self.now = now
+        self._conn = conn
+        self._facts: list[Fact] = []
+        self._jobs: list[Job] = []
+        self._nudges: dict[tuple[str, str], None] = {}
+        self.events: Sequence[LoggedEvent] = ()
+        """What was appended; filled when the block has been left."""
+
+    def record(self, fact: Fact) -> None:
+        """Append the fact to its streams when this work commits."""
+        self._facts.append(fact)
+
+    def defer(
+        self,
+        name: str,
+        payload: Mapping[str, Json],
+        *,
+        key: str | None = None,
+        after: timedelta = timedelta(0),
+    ) -> None:
+        """Leave a job that is run, at least once, after this work has committed."""
+        self._jobs.append(Job(name, payload, key, after))
+
+    def nudge(self, what: str, key: str) -> None:
+        """Tell this process, after commit, that ``key`` changed. A sweep must find what is lost."""
+        self._nudges[(what, key)] = None
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Record]:
+        """Rows, inside this transaction."""
+        rows: Sequence[Record] = await self._conn.fetch(sql, *args)
+        return rows
+
+    async def execute(self, sql: str, *args: object) -> int:
+        """Run a statement; the number of rows it touched."""
+        tag: str = await self._conn.execute(sql, *args)
+        last = tag.rsplit(" ", 1)[-1]
+        return int(last) if last.isdigit() else 0
+
+    async def _close(self) -> None:
+        await enqueue(self._conn, self._jobs)
+        self.events = await append(self._conn, self._facts, self.now)
+
+
+class Works:
+    """Opens units of work. One a process, made in the wiring."""
+
+    def __init__(
+        self, clock: Clock, announcer: Announcer, nudge: Callable[[str, str], None] | None = None
+    ) -> None:
+        self.clock = clock
+        self.announcer = announcer
+        self._nudge = nudge
+
+    @asynccontextmanager
+    async def open(self, actor: Actor) -> AsyncIterator[Work]:
+        """One transaction under the actor's row-level security; hints go out after its commit."""
+        assert _current.get() is None, "a Work inside a Work: the edge opens it once"
+        async with in_transaction(CONNECTION) as client:
+            conn: Connection = client._connection
+            await set_context(conn, actor)
+            work = Work(actor, self.clock.now(), conn)
+            token = _current.set(work)
+            try:
+                yield work
+                await work._close()
+            finally:
+                _current.reset(token)
+        if work.events:
+            self.announcer.announce(work.events)
+        if self._nudge is not None:
+            for what, key in work._nudges:
+                self._nudge(what, key)
