@@ -72,6 +72,8 @@ class Actor:
     session_id: UUID | None = None
     consultant_id: UUID | None = None
     """The own window (窗口), if this account is a consultant's."""
+    offices: frozenset[UUID] = frozenset()
+    """Unions in which this account holds a seat now (工会主席, 干部, 协理员)."""
     reaches: tuple[Reach, ...] = ()
     authority_version: int = 0
     is_system: bool = False
