@@ -63,6 +63,44 @@ class GraphQLAnswer:
     is_request_error: bool = False
 
 
+@dataclass(slots=True)
+class ResponseCookies:
+    """What an operation wants done to the session cookie; the HTTP view writes the header.
+
+    A socket has no response: an operation that needs one finds ``Edge.cookies`` None there.
+    """
+
+    session_token: str | None = field(default=None, repr=False)
+    """Set it to sign the browser in; the cookie is HttpOnly and never read by a script."""
+    expires_in_s: int | None = None
+    """Lifetime in the browser; None: until the browser closes."""
+    is_cleared: bool = False
+    """Set it to sign the browser out."""
+
+    def set_session(self, token: str, *, expires_in_s: int | None = None) -> None:
+        """Sign the browser in with this token; a later ``clear`` in the same request wins."""
+        self.session_token, self.expires_in_s = token, expires_in_s
+
+    def clear(self) -> None:
+        """Sign the browser out."""
+        self.session_token, self.is_cleared = None, True
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the edge knows of a request beside its actor: for rate limits, device list, cookies."""
+
+    client_key: str = ""
+    """A keyed digest of the client's network address (never the address): counts attempts."""
+    user_agent: str = ""
+    """At most 200 printable characters, as the client said: shown to the owner as a device."""
+    cookies: ResponseCookies | None = None
+    """Collects what is to be done to the session cookie; None where no response carries one."""
+
+
+NO_EDGE = Edge()
+
+
 class Live(Protocol):
     """One running subscription as the live layer sees it: streams to follow, a way to render.
 
@@ -97,7 +135,9 @@ class Engine(Protocol):
         """query, mutation or subscription; None when the document cannot tell (an error)."""
         ...
 
-    async def execute(self, request: GraphQLRequest, actor: Actor) -> GraphQLAnswer:
+    async def execute(
+        self, request: GraphQLRequest, actor: Actor, edge: Edge = NO_EDGE
+    ) -> GraphQLAnswer:
         """Run a query or mutation to its end. Never raises but for cancellation."""
         ...
 
