@@ -1,0 +1,34 @@
+"""A keyring and cheap password hashing for tests. ``test_keyring`` is a fixture: name it in a
+``pytest_plugins`` entry or import it in a conftest."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from domain.kernel.database import connection
+from domain.vault import service as vault
+from domain.vault.custody import insert_rows
+from domain.vault.keyring import Keyring, new_hierarchy
+from domain.vault.passwords import Cost, Passwords, Profile, install_passwords
+
+TEST_ROOT = bytes(range(32))
+CHEAP_COSTS = {
+    Profile.MEMBER: Cost(memory_kib=8, passes=1, lanes=1),
+    Profile.STAFF: Cost(memory_kib=16, passes=1, lanes=1),
+}
+TEST_ROWS = new_hierarchy(TEST_ROOT)
+
+
+@pytest_asyncio.fixture
+async def test_keyring(database: str) -> AsyncIterator[Keyring]:
+    """The vault is open: the same keys for every test, their rows in the emptied database."""
+    async with connection() as conn:
+        await insert_rows(conn, TEST_ROWS)
+    keyring = Keyring(TEST_ROOT, TEST_ROWS)
+    passwords = Passwords(CHEAP_COSTS)
+    vault.install(keyring)
+    install_passwords(passwords)
+    yield keyring
+    passwords.close()
