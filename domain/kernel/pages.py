@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -142,7 +142,6 @@ class Page:
     rows: Sequence[Record]
     has_next: bool
     has_previous: bool
-    total: Callable[[], Any] | None = None
 
 
 async def fetch_page(
@@ -187,6 +186,24 @@ async def count(actor: Actor, listing: Listing, where: Where) -> int:
         actor, f"SELECT count(*) AS n FROM {listing.table} WHERE {where.sql}", *where.args
     )
     return int(rows[0]["n"])
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A list with its condition: what a service's ``select_…`` verb answers, not yet read."""
+
+    listing: Listing
+    where: Where
+
+    async def page(
+        self, actor: Actor, request: PageRequest, columns: Sequence[str] | None = None
+    ) -> Page:
+        """One page. Raises BadCursor."""
+        return await fetch_page(actor, self.listing, self.where, request, columns)
+
+    async def count(self, actor: Actor) -> int:
+        """How many rows the whole list has."""
+        return await count(actor, self.listing, self.where)
 
 
 def narrowed(listing: Listing, **columns: str) -> Listing:

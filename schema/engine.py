@@ -1,0 +1,195 @@
+"""Executes GraphQL: the port ``Engine`` for HTTP and sockets alike.
+
+A document is parsed, validated and measured once; an operation then costs its execution. Never
+raises but for cancellation: whatever happens becomes an answer with a stable code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from graphql import GraphQLError, GraphQLSchema, execute
+from graphql.execution import get_argument_values, get_variable_values
+from strawberry.types.arguments import convert_arguments
+
+from domain.kernel.actor import Actor
+from domain.kernel.errors import DomainError
+from domain.kernel.ports import NO_EDGE, Edge, GraphQLAnswer, GraphQLRequest, Presence
+from domain.kernel.texts import is_storable
+from domain.kernel.work import Works
+from schema.bind import _DEFINITION, _declared
+from schema.context import Context
+from schema.declare import Streamed
+from schema.documents import DocumentCache, Operation
+from schema.errors import formatted, refusal
+from schema.limits import ensure_affordable
+from schema.live import LiveOperation, answer_bytes
+
+log = logging.getLogger("unionhall.schema")
+
+OPERATION_S_MAX = 20.0
+"""Seconds for one operation: a little more than the database allows one statement."""
+
+
+class SchemaEngine:
+    """The schema with all that an operation needs. One a process."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        works: Works,
+        presence: Presence,
+        *,
+        is_introspectable: bool = True,
+    ) -> None:
+        self._schema = schema
+        self._works = works
+        self._presence = presence
+        self._documents = DocumentCache(schema, is_introspectable=is_introspectable)
+        self._converter: Any = None
+
+    def kind(self, request: GraphQLRequest) -> str | None:
+        """query, mutation or subscription; None where the document has no such operation."""
+        operation = self._documents.get(request.query).operation(request.operation_name)
+        return operation.kind if operation else None
+
+    async def execute(
+        self, request: GraphQLRequest, actor: Actor, edge: Edge = NO_EDGE
+    ) -> GraphQLAnswer:
+        """Run a query or mutation to its end."""
+        operation = self._prepared(request)
+        if isinstance(operation, GraphQLAnswer):
+            return operation
+        if operation.kind == "subscription":
+            return _refused(refusal("graphql.subscription_needs_socket"))
+        context = Context(actor, self._works, self._presence, edge)
+        try:
+            async with asyncio.timeout(OPERATION_S_MAX):
+                outcome = execute(
+                    self._schema,
+                    operation.document,
+                    context_value=context,
+                    variable_values=dict(request.variables),
+                    operation_name=request.operation_name or None,
+                    hide_suggestions=True,
+                )
+                result = await outcome if inspect.isawaitable(outcome) else outcome
+        except TimeoutError:
+            return _refused(refusal("unavailable"))
+        except Exception as bug:
+            log.error("internal: %s outside any field", type(bug).__name__)
+            return _refused(refusal("internal"))
+        if result.data is None and result.errors and all(e.path is None for e in result.errors):
+            return _refused(*result.errors)
+        return GraphQLAnswer(answer_bytes(result))
+
+    async def subscribe(
+        self, request: GraphQLRequest, actor: Actor, edge: Edge = NO_EDGE
+    ) -> LiveOperation | GraphQLAnswer:
+        """Prepare a subscription; whether the actor may is asked by ``authorise``."""
+        operation = self._prepared(request)
+        if isinstance(operation, GraphQLAnswer):
+            return operation
+        if operation.kind != "subscription":
+            return _refused(refusal("graphql.not_a_subscription"))
+        context = Context(actor, self._works, self._presence, edge)
+        try:
+            return await self._open(operation, request, context)
+        except GraphQLError as error:
+            return _refused(error)
+        except DomainError as error:
+            return _refused(GraphQLError(error.code, original_error=error))
+        except Exception as bug:
+            log.error("internal: %s while subscribing", type(bug).__name__)
+            return _refused(refusal("internal"))
+
+    def _prepared(self, request: GraphQLRequest) -> Operation | GraphQLAnswer:
+        document = self._documents.get(request.query)
+        if document.errors:
+            return _refused(*document.errors, code=document.code)
+        operation = document.operation(request.operation_name)
+        if operation is None:
+            return _refused(refusal("graphql.unknown_operation"))
+        if not _are_storable(request.variables):
+            return _refused(refusal("text.bad_character"))
+        try:
+            ensure_affordable(operation.cost, request.variables)
+        except GraphQLError as error:
+            return _refused(error)
+        return operation
+
+    async def _open(
+        self, operation: Operation, request: GraphQLRequest, context: Context
+    ) -> LiveOperation:
+        root = self._schema.subscription_type
+        assert root is not None, "a validated subscription has its root type"
+        coerced = get_variable_values(
+            self._schema,
+            operation.definition.variable_definitions or (),
+            dict(request.variables),
+        )
+        if isinstance(coerced, list):
+            raise coerced[0]
+        node: Any = operation.definition.selection_set.selections[0]
+        if node.kind != "field":
+            raise refusal("graphql.subscription_root_fragment")
+        field = root.fields[node.name.value]
+        declared = _declared(field)
+        assert declared is not None
+        assert isinstance(declared.source, Streamed)
+        assert declared.needs is not None
+        context.ensure(declared.needs)
+        definition: Any = field.extensions[_DEFINITION]
+        arguments: dict[str, Any] = convert_arguments(
+            get_argument_values(field, node, coerced),
+            definition.arguments,
+            config=definition_config(self._schema),
+            scalar_registry=scalar_registry(self._schema),
+        )
+        after = arguments.pop("after", None)
+        feed = declared.source.open(context, **arguments)
+        return LiveOperation(
+            self._schema,
+            operation,
+            dict(request.variables),
+            context,
+            await feed if inspect.isawaitable(feed) else feed,
+            after,
+            declared.needs,
+        )
+
+
+def definition_config(schema: GraphQLSchema) -> Any:
+    """Strawberry's configuration of this schema."""
+    return schema.extensions[_DEFINITION].config
+
+
+def scalar_registry(schema: GraphQLSchema) -> Any:
+    """Strawberry's scalars of this schema."""
+    return schema.extensions[_DEFINITION].schema_converter.scalar_registry
+
+
+def _refused(*errors: GraphQLError, code: str | None = None) -> GraphQLAnswer:
+    body = orjson.dumps({"errors": [formatted(error, code) for error in errors]})
+    return GraphQLAnswer(body, is_request_error=True)
+
+
+def _are_storable(values: Any) -> bool:
+    """Whether every text in the variables can be stored: no NUL, no lone surrogate."""
+    pending: list[Any] = [values]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            if not is_storable(value):
+                return False
+        elif isinstance(value, dict):
+            pending.extend(value.keys())
+            pending.extend(value.values())
+        elif isinstance(value, Sequence) and not isinstance(value, bytes):
+            pending.extend(value)
+    return True
