@@ -6,10 +6,11 @@ exception rolls back and leaves neither row, fact, job nor hint.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 from tortoise.transactions import in_transaction
 
@@ -20,6 +21,10 @@ from domain.kernel.ports import Announcer, Clock
 from domain.kernel.streams import Fact, Json, LoggedEvent, append
 
 _current: ContextVar[Work | None] = ContextVar("work", default=None)
+
+
+REACTED_FACTS_MAX = 10_000
+"""Facts of one work, those of reactions included: above it a reaction must be feeding itself."""
 
 
 class Work:
@@ -65,20 +70,37 @@ class Work:
         last = tag.rsplit(" ", 1)[-1]
         return int(last) if last.isdigit() else 0
 
-    async def _close(self) -> None:
+    async def _close(self, reactions: Reactions) -> None:
+        # By index: a reaction may record further facts, which are reacted to in their turn.
+        reacted = 0
+        while reacted < len(self._facts):
+            assert reacted < REACTED_FACTS_MAX, "reactions without end"
+            fact = self._facts[reacted]
+            for react in reactions.get(fact.kind, ()):
+                await react(self, fact)
+            reacted += 1
         await enqueue(self._conn, self._jobs)
         self.events = await append(self._conn, self._facts, self.now)
+
+
+Reactions: TypeAlias = Mapping[str, tuple[Callable[[Work, Any], Awaitable[None]], ...]]
+"""Kind of fact → what follows from it in the same transaction (``domain.reactions``)."""
 
 
 class Works:
     """Opens units of work. One a process, made in the wiring."""
 
     def __init__(
-        self, clock: Clock, announcer: Announcer, nudge: Callable[[str, str], None] | None = None
+        self,
+        clock: Clock,
+        announcer: Announcer,
+        nudge: Callable[[str, str], None] | None = None,
+        reactions: Reactions | None = None,
     ) -> None:
         self.clock = clock
         self.announcer = announcer
         self._nudge = nudge
+        self._reactions: Reactions = reactions or {}
 
     @asynccontextmanager
     async def open(self, actor: Actor) -> AsyncIterator[Work]:
@@ -91,7 +113,7 @@ class Works:
             token = _current.set(work)
             try:
                 yield work
-                await work._close()
+                await work._close(self._reactions)
             finally:
                 _current.reset(token)
         if work.events:

@@ -11,8 +11,9 @@ import pytest
 from domain.kernel.actor import NOBODY
 from domain.kernel.database import fetch
 from domain.kernel.streams import Fact, read_events, stream_states
-from domain.kernel.work import Works
+from domain.kernel.work import Work, Works
 from tests.support.announcing import RememberedAnnouncements
+from tests.support.clock import FrozenClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,17 @@ async def test_a_work_inside_a_work_is_an_assertion(works: Works) -> None:
     with pytest.raises(AssertionError):
         async with works.open(NOBODY), works.open(NOBODY):
             pass
+
+
+async def test_a_reaction_writes_in_the_same_work_and_may_cause_another(
+    database: str, clock: FrozenClock, announcements: RememberedAnnouncements
+) -> None:
+    async def repeat(w: Work, fact: SomethingHappened) -> None:
+        if fact.number < 3:
+            w.record(SomethingHappened(fact.number + 1))
+
+    works = Works(clock, announcements, reactions={"test.happened": (repeat,)})
+    async with works.open(NOBODY) as w:
+        w.record(SomethingHappened(1))
+
+    assert [event.body["number"] for event in announcements.events] == [1, 2, 3]
