@@ -1,0 +1,84 @@
+"""Who is at the other end, and whether that still holds."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domain.kernel.actor import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A session in force: its actor as of now, and when the session ends unless refreshed."""
+
+    actor: Actor
+    expires_at: datetime | None = None
+
+
+class Authenticator(Protocol):
+    """Answers from the database each time; the wiring binds it to the access slice."""
+
+    async def authenticate(self, token: str | None, cookie: str | None) -> Admission | None:
+        """The session of a token, else of a cookie; None: nobody, or a session that has ended."""
+        ...
+
+    async def refresh(self, session_id: UUID) -> Admission | None:
+        """The same session with its grants as they are now; None: it has ended."""
+        ...
+
+
+class Standing:
+    """What one connection may act as. ``actor`` is None once the session has ended."""
+
+    def __init__(
+        self, admission: Admission, authenticator: Authenticator, gate: asyncio.Semaphore
+    ) -> None:
+        self.actor: Actor | None = admission.actor
+        self.expires_at = admission.expires_at
+        self._authenticator = authenticator
+        self._gate = gate
+        self._asking: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
+
+    async def current(self) -> Actor | None:
+        """The actor; while a look is under way, what it finds."""
+        look = self._next or self._asking
+        if look is not None:
+            await asyncio.shield(look)
+        return self.actor
+
+    async def renewed(self) -> Actor | None:
+        """The actor as the database has it after this call began. Raises what the look raises.
+
+        Those who ask while a look waits to begin share it.
+        """
+        if self.actor is None or self.actor.session_id is None:
+            return self.actor
+        if self._next is None:
+            self._next = asyncio.create_task(self._renew(self.actor.session_id, self._asking))
+            self._next.add_done_callback(_retrieve)
+        await asyncio.shield(self._next)
+        return self.actor
+
+    async def _renew(self, session_id: UUID, previous: asyncio.Task[None] | None) -> None:
+        if previous is not None:
+            await asyncio.wait([previous])
+        self._asking, self._next = self._next, None
+        try:
+            async with self._gate:
+                admission = await self._authenticator.refresh(session_id)
+            if admission is None:
+                self.actor = None
+            else:
+                self.actor, self.expires_at = admission.actor, admission.expires_at
+        finally:
+            self._asking = None
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()  # those who wait get it; nobody waiting is no reason to complain

@@ -1,0 +1,80 @@
+"""Every bound of the live layer, with its unit and its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FRAME_MAX_BYTES = 65_536
+"""A client's frame. The longest message (4,000 characters) needs a quarter of it."""
+ID_MAX = 64
+"""Characters of an operation's id; a UUID has 36. The id is repeated in every frame."""
+OPS_PER_CONNECTION_MAX = 64
+"""Operations of one socket, running ones included: a page shows far fewer."""
+STREAMS_PER_OP_MAX = 64
+"""Streams of one subscription; an officer's inbox follows at most about forty."""
+TOKEN_MAX = 512
+"""Characters of a token in ``connection_init``; ours have 43."""
+
+RING_EVENTS_MAX = 256
+RING_BYTES_MAX = 524_288
+"""What a tail keeps in memory for reconnects, whichever is reached first."""
+RING_SLACK = 128
+"""Events a tail takes in ahead of its delivery; above it, it waits and reads the log again."""
+REPLAY_EVENTS_MAX = 5_000
+"""Events one subscription may be behind; a snapshot is cheaper for both sides above it."""
+LOG_PAGE_MAX = 500
+"""Rows of one read of the log."""
+STATES_PAGE_MAX = 1_000
+"""Streams of one look at the counters."""
+UNREPORTED_MAX = 5_000
+"""Delivered events of one subscription that wait for their receipt; more are forgotten."""
+YIELD_EVERY = 64
+"""Deliveries after which the loop is let run other things: about 10 ms unshared."""
+
+SOFT_BUFFER_BYTES = 65_536
+"""Unsent bytes above which a subscription stops writing and falls back on the log."""
+HARD_BUFFER_BYTES = 524_288
+"""Unsent bytes above which the socket is closed (1013), to come back and resume."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """What the operator may change. Times in seconds."""
+
+    init_timeout_s: float = 5.0
+    """A socket that has not said ``connection_init`` by then is closed (4408)."""
+    heartbeat_s: float = 25.0
+    """Between two pings; a peer silent for two of them is dead. NATs forget after 30–60 s."""
+    sweep_s: float = 5.0
+    """How late an event may come when its hint was lost and the bus is well."""
+    sweep_urgent_s: float = 1.5
+    """The same for ``me:`` streams, and for all when the bus is ill: revocation within 3 s."""
+    tail_linger_s: float = 30.0
+    """How long a tail that nobody follows is kept, for those who reconnect."""
+    recheck_s: float = 60.0
+    """Between two looks at whether the session and its grants (dated!) are still in force."""
+    expiry_grace_s: float = 25.0
+    """After a session's end before its sockets close: time to refresh it."""
+    lag_s: float = 30.0
+    """How long a subscriber may refuse to read before its socket is closed (1013)."""
+    lag_poll_s: float = 0.1
+    """Between two looks at a lagging socket's buffer."""
+    close_timeout_s: float = 10.0
+    """After a close frame before the connection is cut."""
+    receipt_delay_s: float = 0.05
+    """How long delivered events are collected before their receipts are written."""
+    ops_per_s: float = 20.0
+    ops_burst: int = 40
+    """Operations started by one socket; above it each gets ``RT_LIMIT``."""
+    connections_max: int = 20_000
+    """Sockets of this process: about 0.5 GB."""
+    connections_per_account_max: int = 10
+    """Open sockets of one account: browser tabs and a phone."""
+    pending_per_client_max: int = 1_000
+    """Sockets of one client address that have not signed in; a whole town may share a NAT."""
+    authority_checks_max: int = 4
+    """Authority questions asked of the database at the same time; its pool has ten connections."""
+    log_reads_max: int = 4
+    """Replays reading the log at the same time."""
+    sign_ins_max: int = 4
+    """Sockets authenticated at the same time."""

@@ -1,0 +1,123 @@
+"""The live layer of one process: the one object that the gateway makes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from domain.kernel import streams
+from domain.kernel.ports import NO_EDGE, Clock, Edge, Engine
+from realtime.authority import Authenticator
+from realtime.bounds import LiveSettings
+from realtime.bus import Bus, BusMessage
+from realtime.close_codes import CloseCode
+from realtime.connection import Connection
+from realtime.node import Node
+from realtime.presence import PresenceBook
+from realtime.protocol import SUBPROTOCOL
+from realtime.receipts import Receipts
+from realtime.registry import Registry
+from realtime.tail import Log
+from realtime.tails import Tails
+from realtime.timing import TimerHandle, Timers
+from realtime.transport import Transport
+
+logger = logging.getLogger(__name__)
+
+BEAT_SLOTS = 25
+"""Connections beat in turns, spread over the interval, so that pings never come all at once."""
+
+
+class Hub:
+    """Opens connections, beats their hearts, listens to the bus. Make it on the running loop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        authenticator: Authenticator,
+        bus: Bus,
+        presence: PresenceBook,
+        *,
+        clock: Clock,
+        settings: LiveSettings | None = None,
+        log: Log = streams,
+        timers: Timers | None = None,
+    ) -> None:
+        settings = settings or LiveSettings()
+        timers = timers or asyncio.get_running_loop()
+        self.node = Node(
+            engine=engine,
+            authenticator=authenticator,
+            presence=presence,
+            tails=Tails(log, clock, timers, settings),
+            registry=Registry(settings),
+            receipts=Receipts(timers, settings.receipt_delay_s),
+            clock=clock,
+            timers=timers,
+            settings=settings,
+        )
+        self.is_draining = False
+        self._bus = bus
+        self._slot = 0
+        self._beat: TimerHandle | None = None
+        bus.listen(self)
+
+    async def start(self) -> None:
+        """Begin: the bus carries, tails are swept, hearts beat."""
+        await self._bus.start()
+        self.node.tails.bus_health_changed(self._bus.healthy)
+        await self.node.presence.start()
+        self.node.tails.start()
+        self._plan_beat()
+
+    async def stop(self) -> None:
+        """Close what is left (1001) and end every task; mutations under way were waited for."""
+        self.is_draining = True
+        if self._beat is not None:
+            self._beat.cancel()
+        for connection in self.node.registry:
+            connection.close(CloseCode.GOING_AWAY)
+        await self.node.receipts.flush()
+        await self.node.presence.stop()
+        await self.node.tails.stop()
+        await self._bus.stop()
+
+    def has_room(self, client_key: str = "") -> bool:
+        """Whether one more socket may be opened; a draining node takes none."""
+        return not self.is_draining and self.node.registry.has_room(client_key)
+
+    def open(
+        self,
+        transport: Transport,
+        *,
+        subprotocol: str | None = SUBPROTOCOL,
+        cookie: str | None = None,
+        edge: Edge = NO_EDGE,
+    ) -> Connection:
+        """A socket whose handshake is done. Tell the connection what comes, and once ``lost``."""
+        connection = Connection(
+            self.node, transport, subprotocol=subprotocol, cookie=cookie, edge=edge
+        )
+        connection.opened()
+        return connection
+
+    # As the listener of the bus
+
+    def heard(self, message: BusMessage) -> None:
+        """A hint or a whisper of any process."""
+        self.node.tails.heard(message)
+
+    def bus_health_changed(self, healthy: bool) -> None:
+        """Sweep more often while other processes can't be heard."""
+        self.node.tails.bus_health_changed(healthy)
+
+    def _plan_beat(self) -> None:
+        delay_s = self.node.settings.heartbeat_s / BEAT_SLOTS
+        self._beat = self.node.timers.call_later(delay_s, self._on_beat)
+
+    def _on_beat(self) -> None:
+        self._plan_beat()
+        self._slot = (self._slot + 1) % BEAT_SLOTS
+        for connection in self.node.registry:
+            if connection.id.int % BEAT_SLOTS == self._slot:
+                connection.beat()

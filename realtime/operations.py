@@ -1,0 +1,120 @@
+"""The operations of one connection: queries and mutations run to an answer, subscriptions live."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import orjson
+
+from domain.kernel.ports import GraphQLAnswer, GraphQLRequest
+from domain.kernel.streams import Json
+from realtime.close_codes import INTERNAL_OP, UNRECOVERABLE_OP, op_errors
+from realtime.node import Node
+from realtime.protocol import OpenOperation
+from realtime.resume import BadPosition, read_positions
+from realtime.subscription import Subscription
+
+if TYPE_CHECKING:
+    from realtime.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+
+class Operations:
+    """Runs what the protocol starts. A mutation once begun is never cancelled: it may commit."""
+
+    def __init__(self, connection: Connection, node: Node) -> None:
+        self._connection = connection
+        self._node = node
+        self._subscriptions: dict[OpenOperation, Subscription] = {}
+        self._tasks: dict[OpenOperation, asyncio.Task[None]] = {}
+        self._mutations: set[OpenOperation] = set()
+
+    def __len__(self) -> int:
+        """Operations under way, those nobody waits for any more included."""
+        return len(self._subscriptions) + len(self._tasks)
+
+    def start(self, operation: OpenOperation, request: GraphQLRequest) -> None:
+        """Run it; what comes of it is written to the connection."""
+        task = asyncio.create_task(self._run(operation, request))
+        self._tasks[operation] = task
+        task.add_done_callback(lambda _: self._tasks.pop(operation, None))
+
+    def stop(self, operation: OpenOperation) -> None:
+        """Nobody waits for it any more."""
+        subscription = self._subscriptions.pop(operation, None)
+        if subscription is not None:
+            subscription.end()
+        task = self._tasks.get(operation)
+        if task is not None and operation not in self._mutations:
+            task.cancel()
+
+    def forget(self, operation: OpenOperation) -> None:
+        """It has ended by itself."""
+        self._subscriptions.pop(operation, None)
+
+    def distrust(self) -> None:
+        """Every subscription stops delivering until it has been allowed anew."""
+        for subscription in tuple(self._subscriptions.values()):
+            subscription.distrust(renew=True)
+
+    async def _run(self, operation: OpenOperation, request: GraphQLRequest) -> None:
+        try:
+            kind = self._node.engine.kind(request)
+            if kind == "subscription":
+                await self._subscribe(operation, request)
+            elif kind == "mutation":
+                await self._mutate(operation, request)
+            else:
+                await self._execute(operation, request)
+        except Exception as error:
+            logger.error(
+                "connection %s: an operation broke: %s", self._connection.id, type(error).__name__
+            )
+            self._connection.fail(operation, op_errors(INTERNAL_OP))
+
+    async def _mutate(self, operation: OpenOperation, request: GraphQLRequest) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._mutations.add(operation)
+        self._node.mutations.add(task)
+        try:
+            await self._execute(operation, request)
+        finally:
+            self._mutations.discard(operation)
+            self._node.mutations.discard(task)
+
+    async def _execute(self, operation: OpenOperation, request: GraphQLRequest) -> None:
+        actor = await self._connection.standing(renew=False)
+        if actor is None:
+            return
+        answer = await self._node.engine.execute(request, actor, self._connection.edge)
+        if answer.is_request_error:
+            self._connection.fail(operation, _errors_of(answer))
+        elif self._connection.write_next(operation, answer.body):
+            self._connection.complete(operation)
+
+    async def _subscribe(self, operation: OpenOperation, request: GraphQLRequest) -> None:
+        actor = await self._connection.standing(renew=False)
+        if actor is None:
+            return
+        live = await self._node.engine.subscribe(request, actor)
+        if isinstance(live, GraphQLAnswer):
+            self._connection.fail(operation, _errors_of(live))
+            return
+        try:
+            wanted = read_positions(request.extensions, live.after)
+        except BadPosition:
+            self._connection.fail(operation, op_errors(UNRECOVERABLE_OP))
+            return
+        # No await since the cancellation point above: a stopped operation never gets here.
+        subscription = Subscription(operation, live, self._connection, self._node)
+        self._subscriptions[operation] = subscription
+        subscription.start(wanted)
+
+
+def _errors_of(answer: GraphQLAnswer) -> list[Json]:
+    errors: list[Json] = orjson.loads(answer.body)["errors"]
+    return errors

@@ -1,0 +1,87 @@
+"""The connections of this node: how many there may be, and whose they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from realtime.bounds import LiveSettings
+
+if TYPE_CHECKING:
+    from realtime.connection import Connection
+
+
+class Registry:
+    """Every open connection. A connection is pending until it has signed in."""
+
+    def __init__(self, settings: LiveSettings) -> None:
+        self._settings = settings
+        self._all: dict[Connection, None] = {}
+        self._pending: Counter[str] = Counter()
+        self._accounts: dict[UUID, set[Connection]] = {}
+        self._sessions: dict[UUID, set[Connection]] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(tuple(self._all))
+
+    def has_room(self, client_key: str) -> bool:
+        """Whether one more connection from this client may be opened."""
+        if len(self._all) >= self._settings.connections_max:
+            return False
+        return self._pending[client_key] < self._settings.pending_per_client_max
+
+    def add(self, connection: Connection) -> None:
+        """A socket has been opened; nobody is signed in on it."""
+        self._all[connection] = None
+        self._pending[connection.edge.client_key] += 1
+
+    def admit(self, connection: Connection, account: UUID | None, session: UUID | None) -> bool:
+        """It is this account's now. False: the account has as many as it may."""
+        if account is not None:
+            held = self._accounts.setdefault(account, set())
+            if len(held) >= self._settings.connections_per_account_max:
+                return False
+            held.add(connection)
+        if session is not None:
+            self._sessions.setdefault(session, set()).add(connection)
+        connection.owner = (account, session)
+        self._no_longer_pending(connection)
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        """The socket is gone."""
+        if connection not in self._all:
+            return
+        del self._all[connection]
+        if connection.owner is None:
+            self._no_longer_pending(connection)
+            return
+        account, session = connection.owner
+        _discard(self._accounts, account, connection)
+        _discard(self._sessions, session, connection)
+
+    def of_account(self, account: UUID) -> frozenset[Connection]:
+        """The open connections of an account."""
+        return frozenset(self._accounts.get(account, ()))
+
+    def of_session(self, session: UUID) -> frozenset[Connection]:
+        """The open connections of a session."""
+        return frozenset(self._sessions.get(session, ()))
+
+    def _no_longer_pending(self, connection: Connection) -> None:
+        key = connection.edge.client_key
+        self._pending[key] -= 1
+        if self._pending[key] <= 0:
+            del self._pending[key]
+
+
+def _discard(of: dict[UUID, set[Connection]], key: UUID | None, connection: Connection) -> None:
+    if key is not None and key in of:
+        of[key].discard(connection)
+        if not of[key]:
+            del of[key]

@@ -1,0 +1,334 @@
+"""Twins of the live layer's ports: a small log, an engine, sessions, a socket; and a node of them.
+
+Operations are ``query``, ``mutation`` and ``subscription`` by the first word of their text; a
+subscription follows ``variables["streams"]``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+
+from domain.kernel.actor import Actor
+from domain.kernel.errors import NotFound
+from domain.kernel.ports import NO_EDGE, Edge, GraphQLAnswer, GraphQLRequest
+from domain.kernel.streams import LoggedEvent, StreamState
+from realtime.announcer import BusAnnouncer
+from realtime.authority import Admission
+from realtime.bounds import LiveSettings
+from realtime.bus import Bus, LocalBus
+from realtime.hub import Hub
+from realtime.presence import LocalPresence, PresenceBook
+from tests.support.clock import THEN, FrozenClock
+from tests.support.timers import ManualTimers, settle
+
+HIDDEN = "test.hidden"
+"""Events of this kind are for no subscription."""
+TOKEN = "t"
+
+
+class SmallLog:
+    """The log in memory: dense offsets, epochs, a floor; can be down or held up."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, tuple[str, list[LoggedEvent]]] = {}
+        self.floors: dict[str, int] = {}
+        self.is_down = False
+        self.reads = 0
+        self.held: list[asyncio.Event] | None = None
+        """A list: each access waits there until a test sets its event."""
+
+    def append(
+        self, stream: str, kind: str = "test.happened", *, authority: bool = False, **body: Any
+    ) -> LoggedEvent:
+        """Commit one event."""
+        epoch, events = self.streams.setdefault(stream, (f"e{len(self.streams)}", []))
+        event = LoggedEvent(stream, epoch, len(events) + 1, kind, authority, THEN, body)
+        events.append(event)
+        return event
+
+    def restore(self, stream: str, epoch: str, top: int) -> None:
+        """Put an older copy of the stream in its place, under another epoch."""
+        _, events = self.streams[stream]
+        kept = [
+            LoggedEvent(e.stream, epoch, e.offset, e.kind, e.is_authority, e.at, e.body)
+            for e in events[:top]
+        ]
+        self.streams[stream] = (epoch, kept)
+
+    async def stream_states(self, ids: Sequence[str]) -> dict[str, StreamState]:
+        await self._access()
+        return {id_: self._state(id_) for id_ in ids}
+
+    async def read_events(
+        self, state: StreamState, after: int, limit: int = 500
+    ) -> list[LoggedEvent]:
+        await self._access()
+        self.reads += 1
+        _, events = self.streams.get(state.id, ("", []))
+        floor = self.floors.get(state.id, 0)
+        return [e for e in events if e.offset > after and e.offset >= floor][:limit]
+
+    def _state(self, id_: str) -> StreamState:
+        epoch, events = self.streams.get(id_, ("", []))
+        return StreamState(id_, epoch, len(events), self.floors.get(id_, 0))
+
+    async def _access(self) -> None:
+        if self.is_down:
+            raise OSError("the log is down")
+        if self.held is None:
+            await asyncio.sleep(0)
+        else:
+            gate = asyncio.Event()
+            self.held.append(gate)
+            await gate.wait()
+
+
+@dataclass(eq=False)
+class SmallLive:
+    """A subscription to some streams, as far as its engine's ``rights`` go."""
+
+    engine: SmallEngine
+    streams: tuple[str, ...]
+    after: str | None = None
+    presence_scopes: tuple[str, ...] = ()
+    reported: list[LoggedEvent] = field(default_factory=list)
+
+    async def authorise(self, actor: Actor) -> Mapping[str, int]:
+        self.engine.authorised += 1
+        await asyncio.sleep(0)
+        rights = self.engine.rights.get(actor.account(), {})
+        if any(stream not in rights for stream in self.streams):
+            raise NotFound
+        return {stream: rights[stream] for stream in self.streams}
+
+    async def render(self, event: LoggedEvent) -> bytes | None:
+        if self.engine.render_gate is not None:
+            await self.engine.render_gate.wait()
+        if event.kind == HIDDEN:
+            return None
+        if event.kind == "test.broken":
+            raise ZeroDivisionError
+        return orjson.dumps({"data": {"event": {"kind": event.kind, **event.body}}})
+
+    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
+        if self.engine.receipts_fail:
+            raise OSError
+        self.reported.extend(events)
+
+
+class SmallEngine:
+    """Executes the three kinds of operation."""
+
+    def __init__(self) -> None:
+        self.rights: dict[UUID, dict[str, int]] = {}
+        self.lives: list[SmallLive] = []
+        self.authorised = 0
+        self.executed: list[tuple[GraphQLRequest, Actor, Edge]] = []
+        self.finished = 0
+        self.execute_gate: asyncio.Event | None = None
+        self.render_gate: asyncio.Event | None = None
+        self.receipts_fail = False
+
+    def allow(self, actor: Actor, stream: str, first: int = 1) -> None:
+        """Let the actor see the stream from this offset on."""
+        self.rights.setdefault(actor.account(), {})[stream] = first
+
+    def forbid(self, actor: Actor, stream: str) -> None:
+        del self.rights[actor.account()][stream]
+
+    def kind(self, request: GraphQLRequest) -> str | None:
+        word = request.query.split(" ", 1)[0]
+        return word if word in ("query", "mutation", "subscription") else None
+
+    async def execute(
+        self, request: GraphQLRequest, actor: Actor, edge: Edge = NO_EDGE
+    ) -> GraphQLAnswer:
+        self.executed.append((request, actor, edge))
+        if self.execute_gate is not None:
+            await self.execute_gate.wait()
+        self.finished += 1
+        if self.kind(request) is None:
+            return GraphQLAnswer(b'{"errors":[{"message":"no such operation"}]}', True)
+        return GraphQLAnswer(b'{"data":{"done":true},"extensions":{"rt":{"pos":{}}}}')
+
+    async def subscribe(self, request: GraphQLRequest, actor: Actor) -> SmallLive | GraphQLAnswer:
+        await asyncio.sleep(0)
+        if "bad" in request.query:
+            return GraphQLAnswer(b'{"errors":[{"message":"bad"}]}', True)
+        streams = tuple(request.variables["streams"])
+        scopes = streams if "present" in request.query else ()
+        live = SmallLive(self, streams, request.variables.get("after"), scopes)
+        self.lives.append(live)
+        return live
+
+
+class SmallSessions:
+    """Sessions by token; a session's token is its account's name here."""
+
+    def __init__(self) -> None:
+        self._by_token: dict[str, Admission] = {}
+        self.cookies_seen: list[str | None] = []
+        self.refreshed = 0
+        self.is_down = False
+
+    def sign_in(self, token: str = TOKEN, *, expires_at: datetime | None = None) -> Actor:
+        """A new account with one session."""
+        actor = Actor(account_id=uuid4(), session_id=uuid4())
+        self._by_token[token] = Admission(actor, expires_at)
+        return actor
+
+    def change(self, token: str, admission: Admission | None) -> None:
+        """The session is another one now, or has ended."""
+        if admission is None:
+            del self._by_token[token]
+        else:
+            self._by_token[token] = admission
+
+    async def authenticate(self, token: str | None, cookie: str | None) -> Admission | None:
+        self.cookies_seen.append(cookie)
+        await asyncio.sleep(0)
+        return self._by_token.get(token or cookie or "")
+
+    async def refresh(self, session_id: UUID) -> Admission | None:
+        self.refreshed += 1
+        await asyncio.sleep(0)
+        if self.is_down:
+            raise OSError
+        found = [a for a in self._by_token.values() if a.actor.session_id == session_id]
+        return found[0] if found else None
+
+
+class SmallTransport:
+    """A socket that keeps what was written."""
+
+    def __init__(self) -> None:
+        self.frames: list[Any] = []
+        self.closed: tuple[int, str] | None = None
+        self.is_aborted = False
+        self.unread_bytes = 0
+
+    def send_text(self, frame: bytes) -> None:
+        assert self.closed is None, "nothing follows a close frame"
+        self.frames.append(json.loads(frame))
+
+    def close(self, code: int, reason: str) -> None:
+        assert self.closed is None, "closed twice"
+        self.closed = (code, reason)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def buffered_bytes(self) -> int:
+        return self.unread_bytes
+
+
+class SmallClient:
+    """A client that reads what it is sent."""
+
+    def __init__(self, hub: Hub, **options: Any) -> None:
+        self.socket = SmallTransport()
+        self.connection = hub.open(self.socket, **options)
+
+    async def say(self, **message: Any) -> None:
+        self.connection.receive_text(json.dumps(message).encode())
+        await settle()
+
+    async def init(self, token: str = TOKEN) -> SmallClient:
+        await self.say(type="connection_init", payload={"token": token})
+        return self
+
+    async def subscribe(
+        self, id_: str, *streams: str, since: Any = None, query: str = "subscription", **more: Any
+    ) -> None:
+        extensions = {} if since is None else {"rt": {"since": since}}
+        payload = {
+            "query": query,
+            "variables": {"streams": list(streams), **more},
+            "extensions": extensions,
+        }
+        await self.say(type="subscribe", id=id_, payload=payload)
+
+    def of(self, id_: str) -> list[Any]:
+        """The frames of one operation."""
+        return [frame for frame in self.socket.frames if frame.get("id") == id_]
+
+    def offsets(self, id_: str) -> list[int]:
+        """The offsets of the durable events that one operation got."""
+        rts = [f["payload"]["extensions"]["rt"] for f in self.of(id_) if f["type"] == "next"]
+        return [rt["o"] for rt in rts if "o" in rt]
+
+    def lives(self) -> list[Any]:
+        """The announcements of live positions."""
+        pings = [frame.get("payload") or {} for frame in self.socket.frames]
+        return [p["rt"]["live"] for p in pings if "live" in (p.get("rt") or {})]
+
+    def code(self, id_: str) -> str:
+        """The code with which the operation ended."""
+        error = self.of(id_)[-1]
+        assert error["type"] == "error", error
+        code: str = error["payload"][0]["extensions"]["code"]
+        return code
+
+
+class SmallNode:
+    """One process's live layer on twins, with a log that several nodes may share."""
+
+    def __init__(
+        self,
+        *,
+        log: SmallLog | None = None,
+        bus: Bus | None = None,
+        settings: LiveSettings | None = None,
+        presence: PresenceBook | None = None,
+    ) -> None:
+        self.clock = FrozenClock()
+        self.timers = ManualTimers()
+        self.log = log or SmallLog()
+        self.bus = bus or LocalBus()
+        self.engine = SmallEngine()
+        self.sessions = SmallSessions()
+        self.announcer = BusAnnouncer(self.bus)
+        self.presence = presence or LocalPresence(self.announcer, self.timers)
+        self.hub = Hub(
+            self.engine,
+            self.sessions,
+            self.bus,
+            self.presence,
+            clock=self.clock,
+            settings=settings,
+            log=self.log,
+            timers=self.timers,
+        )
+
+    def client(self, **options: Any) -> SmallClient:
+        return SmallClient(self.hub, **options)
+
+    async def publish(self, stream: str, *args: Any, hint: bool = True, **body: Any) -> LoggedEvent:
+        """Commit, and hint at it."""
+        event = self.log.append(stream, *args, **body)
+        if hint:
+            self.announcer.announce([event])
+        await settle()
+        return event
+
+
+@asynccontextmanager
+async def running(node: SmallNode) -> AsyncIterator[SmallNode]:
+    """The node, started, and stopped in the end."""
+    await node.hub.start()
+    try:
+        yield node
+    finally:
+        await node.hub.stop()
+        for connection in node.hub.node.registry:
+            connection.lost()
+        await settle()
