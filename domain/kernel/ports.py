@@ -109,11 +109,20 @@ class Live(Protocol):
     ``{"data":…}``, or None when the event is not for this subscription.
     """
 
-    streams: tuple[str, ...]
-    after: str | None
-    """The schema-level resume position (``after``), for clients without ``extensions.rt``."""
-    presence_scopes: tuple[str, ...]
-    """Scopes in which the subscriber counts as present while the subscription runs."""
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams to follow."""
+        ...
+
+    @property
+    def after(self) -> str | None:
+        """The schema-level resume position (``after``), for clients without ``extensions.rt``."""
+        ...
+
+    @property
+    def presence_scopes(self) -> tuple[str, ...]:
+        """Scopes in which the subscriber counts as present while the subscription runs."""
+        ...
 
     async def authorise(self, actor: Actor) -> Mapping[str, int]:
         """For each stream the first offset that the actor may see."""

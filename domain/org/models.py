@@ -145,10 +145,9 @@ class Employer(Model):
     ownership = fields.CharEnumField(Ownership, max_length=24)
     investor_country = fields.CharField(max_length=2, null=True)
     """ISO 3166-1 alpha-2."""
-    zone: fields.ForeignKeyRelation[Union] = fields.ForeignKeyField(
-        "unionhall.Union", related_name="zone_employers", on_delete=fields.OnDelete.RESTRICT
-    )
-    """The zone federation (镇区总工会) in whose territory it lies."""
+    zone_id = fields.UUIDField()
+    """The zone federation (镇区总工会) in whose territory it lies. Its foreign key stands in
+    ``org.sql``: unions name employers and employers a union, and the ORM makes no such pair."""
     head_count = fields.IntField()
     """Employees in labour relation."""
     contracts_signed = fields.IntField()

@@ -31,3 +31,13 @@ CREATE UNIQUE INDEX IF NOT EXISTS org_seat_once
     ON org_seat (union_id, account_id, post) WHERE to_on IS NULL;
 ALTER TABLE org_sample_marker DROP CONSTRAINT IF EXISTS org_sample_marker_one_check;
 ALTER TABLE org_sample_marker ADD CONSTRAINT org_sample_marker_one_check CHECK (id = 1);
+
+-- The ORM can't make two tables that name each other.
+DO $$
+BEGIN
+    ALTER TABLE org_employer ADD CONSTRAINT org_employer_zone_fk
+        FOREIGN KEY (zone_id) REFERENCES org_union (id) ON DELETE RESTRICT;
+EXCEPTION WHEN duplicate_object THEN
+    NULL; -- made by an earlier run
+END
+$$;

@@ -1,0 +1,142 @@
+"""The composition root (装配): every part of one process is made here, once.
+
+Nothing else binds a Protocol to what fulfils it. A process that serves has a hub; a worker has none
+and still announces on the bus what it commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain import reactions
+from domain.access import actors
+from domain.kernel.actor import Actor
+from domain.kernel.clock import SystemClock
+from domain.kernel.database import connect, disconnect
+from domain.kernel.ports import Clock
+from domain.kernel.work import Works
+from domain.notices.board import BoardFlusher
+from domain.vault import service as vault
+from domain.vault.custody import RootKeyFile, RootKeyProvider, RootKeyVariable
+from gateway.settings import Settings
+from realtime.announcer import BusAnnouncer
+from realtime.authority import Admission
+from realtime.bounds import LiveSettings
+from realtime.bus import Bus, LocalBus
+from realtime.hub import Hub
+from realtime.presence import LocalPresence, PresenceBook
+from schema.engine import SchemaEngine
+from schema.root import build, core_schema
+
+ROOT_KEY_VARIABLE = "UNIONHALL_ROOT_KEY"
+BOARD_NUDGE = "notices.board"
+
+
+class Sessions:
+    """The live layer's Authenticator over the access slice."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def authenticate(self, token: str | None, cookie: str | None) -> Admission | None:
+        """The session of a token, else of a cookie."""
+        given = token or cookie
+        if not given:
+            return None
+        admitted = await actors.admit_token(given, self._clock.now())
+        return Admission(admitted.actor, admitted.expires_at) if admitted else None
+
+    async def refresh(self, session_id: UUID) -> Admission | None:
+        """The same session as it stands now."""
+        admitted = await actors.admit_session(session_id, self._clock.now())
+        return Admission(admitted.actor, admitted.expires_at) if admitted else None
+
+    async def actor(self, token: str) -> Actor | None:
+        """The actor of an HTTP request's token."""
+        return await actors.actor_of_token(token, self._clock.now())
+
+
+@dataclass(slots=True)
+class House:
+    """All parts of one process."""
+
+    settings: Settings
+    clock: Clock
+    works: Works
+    engine: SchemaEngine
+    sessions: Sessions
+    bus: Bus
+    presence: PresenceBook
+    hub: Hub
+    boards: BoardFlusher
+
+
+@asynccontextmanager
+async def furnished(settings: Settings, database_url: str) -> AsyncIterator[House]:
+    """The parts, connected and running; taken down in reverse. Raises what stops a start."""
+    await connect(
+        database_url, pool_min=settings.database_pool_min, pool_max=settings.database_pool_max
+    )
+    try:
+        vault.install(await vault.open_keyring(root_key_provider(settings)))
+        house = _assembled(settings)
+        await house.hub.start()
+        flushing = asyncio.create_task(house.boards.run(), name="board-flusher")
+        try:
+            yield house
+        finally:
+            flushing.cancel()
+            await asyncio.wait([flushing])
+            await house.hub.stop()
+    finally:
+        await disconnect()
+
+
+def root_key_provider(settings: Settings) -> RootKeyProvider:
+    """Where this process finds the root key."""
+    if settings.root_key:
+        return RootKeyVariable({ROOT_KEY_VARIABLE: settings.root_key}, ROOT_KEY_VARIABLE)
+    return RootKeyFile(settings.root_key_file or settings.data_dir / "root.key")
+
+
+def _assembled(settings: Settings) -> House:
+    clock = SystemClock()
+    timers = asyncio.get_running_loop()
+    bus = _bus(settings)
+    announcer = BusAnnouncer(bus)
+    presence = _presence(settings, announcer)
+    nudged: list[BoardFlusher] = []
+
+    def nudge(what: str, key: str) -> None:
+        if what == BOARD_NUDGE:
+            nudged[0].nudge(key)
+
+    works = Works(clock, announcer, nudge, reactions.REACTIONS)
+    nudged.append(BoardFlusher(works))
+    engine = SchemaEngine(
+        core_schema(build()), works, presence, is_introspectable=not settings.is_production
+    )
+    sessions = Sessions(clock)
+    hub = Hub(engine, sessions, bus, presence, clock=clock, settings=LiveSettings(), timers=timers)
+    return House(settings, clock, works, engine, sessions, bus, presence, hub, nudged[0])
+
+
+def _bus(settings: Settings) -> Bus:
+    if not settings.redis_url:
+        return LocalBus()
+    from realtime.redis_bus import RedisBus
+
+    return RedisBus(settings.redis_url)
+
+
+def _presence(settings: Settings, announcer: BusAnnouncer) -> PresenceBook:
+    timers = asyncio.get_running_loop()
+    if not settings.redis_url:
+        return LocalPresence(announcer, timers)
+    from realtime.redis_presence import RedisPresence
+
+    return RedisPresence(settings.redis_url, announcer, timers)
