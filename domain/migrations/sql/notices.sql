@@ -1,0 +1,36 @@
+-- What the models cannot say about notices: kinds, bounds, evidence that cannot be changed.
+-- Of these tables only `notice` and `notice_board` may ever be updated.
+ALTER TABLE notice DROP CONSTRAINT IF EXISTS notice_state_check;
+ALTER TABLE notice ADD CONSTRAINT notice_state_check CHECK (
+    (state = 'published' AND withdrawn_at IS NULL)
+    OR (state = 'withdrawn' AND withdrawn_at IS NOT NULL AND withdrawal_reason IS NOT NULL)
+);
+ALTER TABLE notice_receipt DROP CONSTRAINT IF EXISTS notice_receipt_kind_check;
+ALTER TABLE notice_receipt ADD CONSTRAINT notice_receipt_kind_check CHECK (
+    kind IN ('delivered', 'read', 'confirmed') AND (kind = 'confirmed' OR NOT is_late)
+);
+ALTER TABLE notice_version DROP CONSTRAINT IF EXISTS notice_version_body_check;
+ALTER TABLE notice_version ADD CONSTRAINT notice_version_body_check CHECK (length(body) <= 20000);
+
+-- The server's role may not change receipts at all; this also binds the owner and later roles.
+CREATE OR REPLACE FUNCTION notice_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is evidence: rows are inserted, never changed', TG_TABLE_NAME;
+END
+$$;
+DO $$
+DECLARE evidence text;
+BEGIN
+    FOREACH evidence IN ARRAY ARRAY['notice_version', 'notice_recipient', 'notice_receipt'] LOOP
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %I', evidence || '_is_evidence', evidence);
+        EXECUTE format(
+            'CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON %I'
+            ' FOR EACH STATEMENT EXECUTE FUNCTION notice_refuse_change()',
+            evidence || '_is_evidence', evidence
+        );
+    END LOOP;
+END
+$$;
+
+-- The counters of a board are rewritten twice a second while receipts come in: keep room beside them.
+ALTER TABLE notice_board SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);

@@ -1,0 +1,173 @@
+"""What the two sides see: inbox (收件箱), what was published, its board, who is silent (未回执)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.kernel.actor import Actor
+from domain.kernel.capabilities import Capability
+from domain.kernel.database import Record, fetch
+from domain.kernel.errors import NotFound
+from domain.kernel.pages import Key, Listing, Selection, Where
+from domain.notices.models import ReceiptKind
+from domain.notices.rules import kinds_from
+from domain.notices.service import COLUMNS, TABLE, ensure_may_watch, get_notice
+
+# Ids grow with time, so the id alone is the order and no sort is needed.
+PUBLISHED = Listing(
+    table=f"{TABLE} JOIN org_union p ON p.id = n.publisher_id",
+    columns=COLUMNS,
+    key=(Key("n.id", "id", UUID),),
+    is_descending=True,
+)
+_OWN_AT = (
+    "(SELECT c.at FROM notice_receipt c WHERE c.notice_id = n.id AND c.union_id = r.union_id"
+    " AND c.account_id = nullif(current_setting('app.account', true), '')::uuid"
+    " AND c.kind = '{}')"
+)
+"""The reader's own receipt, by the unique key; every page is read under the reader's context."""
+INBOX = Listing(
+    table=f"notice_recipient r JOIN {TABLE} ON n.id = r.notice_id",
+    columns={
+        **COLUMNS,
+        "union_id": "r.union_id",
+        **{f"{kind}_at": _OWN_AT.format(kind) for kind in ReceiptKind},
+    },
+    key=(Key("r.notice_id", "id", UUID),),
+    is_descending=True,
+)
+VERSIONS = Listing(
+    table="notice_version v",
+    columns={
+        "no": "v.no",
+        "title": "v.title",
+        "body": "v.body",
+        "at": "v.at",
+        "reason": "v.reason",
+    },
+    key=(Key("v.no", "no", int),),
+    is_descending=True,
+)
+RECEIPTS = Listing(
+    table="notice_receipt c",
+    columns={
+        "receipt_id": "c.id",
+        "union_id": "c.union_id",
+        "account_id": "c.account_id",
+        "kind": "c.kind",
+        "version_no": "c.version_no",
+        "at": "c.at",
+        "is_late": "c.is_late",
+    },
+    key=(Key("c.id", "receipt_id", int),),
+)
+SILENT = Listing(
+    table="notice_recipient r JOIN org_union u ON u.id = r.union_id",
+    columns={
+        "id": "u.id",
+        "name": "u.name",
+        "zone_id": "r.zone_id",
+        "line_id": "r.line_id",
+        "territory_path": "u.territory_path",
+    },
+    # By path, so that a zone's unions stand together.
+    key=(Key("u.territory_path", "territory_path", str), Key("u.id", "id", UUID)),
+)
+
+
+def select_inbox(actor: Actor, union_id: UUID) -> Selection:
+    """What this union was sent, newest first, with the actor's own receipts.
+
+    Raises NotFound unless the actor holds a seat in it now, Unauthenticated.
+    """
+    actor.account()
+    if union_id not in actor.offices:
+        raise NotFound
+    return Selection(INBOX, Where().and_("r.union_id = {0}", union_id))
+
+
+def select_published(actor: Actor) -> Selection:
+    """What was published in the name of unions in the actor's scope, newest first."""
+    actor.ensure_has(Capability.NOTICE_PUBLISH)
+    scope = actor.scope(Capability.NOTICE_PUBLISH)
+    where = Where().in_scope(scope, territory="p.territory_path", line="p.line_path")
+    return Selection(PUBLISHED, where)
+
+
+async def select_versions(actor: Actor, notice_id: UUID) -> Selection:
+    """Every version of a notice that the actor may see, newest first. Raises NotFound."""
+    await get_notice(actor, notice_id)
+    return Selection(VERSIONS, Where().and_("v.notice_id = {0}", notice_id))
+
+
+async def select_receipts(actor: Actor, notice_id: UUID) -> Selection:
+    """The evidence as it came in, for who may watch the notice. Raises NotFound."""
+    await ensure_may_watch(actor, notice_id)
+    return Selection(RECEIPTS, Where().and_("c.notice_id = {0}", notice_id))
+
+
+async def select_silent(actor: Actor, notice_id: UUID, kind: ReceiptKind) -> Selection:
+    """The recipient unions none of whose officers has given such a receipt, or one proving more.
+
+    For who may watch the notice; names of unions only. Raises NotFound.
+    """
+    await ensure_may_watch(actor, notice_id)
+    where = Where().and_("r.notice_id = {0}", notice_id)
+    where = where.and_(
+        "NOT EXISTS (SELECT 1 FROM notice_receipt c WHERE c.notice_id = r.notice_id"
+        " AND c.union_id = r.union_id AND c.kind = ANY({0}::text[]))",
+        kinds_from(kind),
+    )
+    return Selection(SILENT, where)
+
+
+TALLY = """count(*) AS recipients, count(f.union_id) AS delivered,
+       count(*) FILTER (WHERE f.is_read) AS read,
+       count(*) FILTER (WHERE f.is_confirmed) AS confirmed,
+       count(*) FILTER (WHERE f.is_confirmed AND NOT f.is_in_time) AS confirmed_late"""
+"""How a board counts: unions with at least one receipt of a kind, or of one that proves more."""
+TALLIED = """notice_recipient r LEFT JOIN (
+    SELECT union_id, bool_or(kind <> 'delivered') AS is_read,
+           bool_or(kind = 'confirmed') AS is_confirmed,
+           bool_or(kind = 'confirmed' AND NOT is_late) AS is_in_time
+      FROM notice_receipt WHERE notice_id = $1 GROUP BY union_id
+) f ON f.union_id = r.union_id WHERE r.notice_id = $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The receipts of a notice by union (回执汇总): in total, by zone, by line.
+
+    Each row holds recipients, delivered, read, confirmed, confirmed_late; those of a part also
+    ``union_id``, the zone or line, None for recipients under none.
+    """
+
+    total: Record
+    by_zone: Sequence[Record]
+    by_line: Sequence[Record]
+
+
+async def board(actor: Actor, notice_id: UUID) -> Board:
+    """The counts at this moment, straight from the receipts, in one query. Raises NotFound."""
+    await ensure_may_watch(actor, notice_id)
+    rows = await fetch(
+        f"""
+        SELECT grouping(r.zone_id, r.line_id) AS part,
+               coalesce(r.zone_id, r.line_id) AS union_id, {TALLY}
+          FROM {TALLIED}
+         GROUP BY GROUPING SETS ((), (r.zone_id), (r.line_id))
+         ORDER BY part, union_id
+        """,
+        notice_id,
+    )
+    by_part = {
+        part: [row for row in rows if row["part"] == part]
+        for part in (_BY_ZONE, _BY_LINE, _IN_TOTAL)
+    }
+    return Board(by_part[_IN_TOTAL][0], by_part[_BY_ZONE], by_part[_BY_LINE])
+
+
+# What PostgreSQL's grouping() says: a bit set for each column that the row is not grouped by.
+_BY_ZONE, _BY_LINE, _IN_TOTAL = 0b01, 0b10, 0b11

@@ -1,0 +1,122 @@
+"""The recipients' verbs (接收方): receive, read, confirm. Evidence is inserted, never changed.
+
+A file of its own because this is the hot path: two statements a receipt, no row that two officers
+share, no fact. After commit a nudge asks for the board to be counted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain.kernel.database import Record
+from domain.kernel.errors import NotFound
+from domain.kernel.work import Work
+from domain.notices import rules
+from domain.notices.models import NoticeState, ReceiptKind
+from domain.notices.rules import Standing, Terms
+
+BOARD_NUDGE = "notices.board"
+"""``Work.nudge`` with this and a notice's id asks for its board to be counted again."""
+
+_RECEIVE_SQL = """
+INSERT INTO notice_receipt (notice_id, version_no, union_id, account_id, kind, at, is_late)
+SELECT n.id, n.current_no, r.union_id, $3, 'delivered', $4, false
+  FROM notice_recipient r JOIN notice n ON n.id = r.notice_id
+ WHERE r.notice_id = ANY($1::uuid[]) AND r.union_id = ANY($2::uuid[])
+ON CONFLICT (notice_id, union_id, account_id, kind) DO NOTHING
+RETURNING notice_id
+"""
+
+_GIVE_SQL = """
+INSERT INTO notice_receipt (notice_id, version_no, union_id, account_id, kind, at, is_late)
+SELECT $1, $2, union_id, $4, $5, $6, $7 FROM unnest($3::uuid[]) AS given(union_id)
+ON CONFLICT (notice_id, union_id, account_id, kind) DO NOTHING
+"""
+
+_OWN_SQL = """
+SELECT n.state, n.current_no, n.reply_by, n.wants_confirmation,
+       r.union_id, $3::uuid AS account_id, $4::text AS kind, c.version_no, c.at, c.is_late
+  FROM notice n
+  JOIN notice_recipient r ON r.notice_id = n.id AND r.union_id = ANY($2::uuid[])
+  LEFT JOIN notice_receipt c ON c.notice_id = n.id AND c.union_id = r.union_id
+        AND c.account_id = $3 AND c.kind = $4
+ WHERE n.id = $1
+"""
+
+
+async def receive(w: Work, notice_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """The automatic receipt (自动回执) of the actor for each notice addressed to its unions.
+
+    Answers the notices that were new; what is not addressed to the actor is left out silently.
+    One statement, idempotent. Raises TooManyNotices, Unauthenticated.
+    """
+    account_id = w.actor.account()
+    if len(notice_ids) > rules.RECEIVE_NOTICES_MAX:
+        raise rules.TooManyNotices("noticeIds", max=rules.RECEIVE_NOTICES_MAX)
+    rows = await w.fetch(_RECEIVE_SQL, list(notice_ids), list(w.actor.offices), account_id, w.now)
+    new = frozenset(row["notice_id"] for row in rows)
+    for notice_id in new:
+        w.nudge(BOARD_NUDGE, str(notice_id))
+    return new
+
+
+async def mark_read(w: Work, notice_id: UUID, *, version_no: int) -> None:
+    """The actor has read this version, for each of its unions that were addressed.
+
+    Counts late and after withdrawal, for it happened. Idempotent: the first instant stays. Raises
+    NotFound, VersionUnknown.
+    """
+    rows = await _find_own(w, notice_id, w.actor.offices, ReceiptKind.READ)
+    rules.ensure_readable(_standing(rows[0]), version_no)
+    unread = [row["union_id"] for row in rows if row["at"] is None]
+    await _give(w, notice_id, version_no, unread, kind=ReceiptKind.READ)
+
+
+async def confirm(w: Work, notice_id: UUID, union_id: UUID, *, version_no: int) -> Record:
+    """The actor has confirmed the newest version for this union; the receipt.
+
+    After ``reply_by`` the receipt says that it is late. Idempotent: the first receipt stays and is
+    answered. Raises NotFound unless the actor holds a seat in this addressed union now;
+    ConfirmationNotWanted, ReceiptClosed, VersionOutdated, VersionUnknown.
+    """
+    offices = w.actor.offices & {union_id}
+    (row,) = await _find_own(w, notice_id, offices, ReceiptKind.CONFIRMED)
+    if row["at"] is None:
+        standing = _standing(row)
+        rules.ensure_confirmable(standing, version_no)
+        late = rules.is_late(standing.terms.reply_by, w.now)
+        await _give(w, notice_id, version_no, [union_id], kind=ReceiptKind.CONFIRMED, is_late=late)
+        (row,) = await _find_own(w, notice_id, offices, ReceiptKind.CONFIRMED)
+    return row
+
+
+async def _find_own(
+    w: Work, notice_id: UUID, offices: frozenset[UUID], kind: ReceiptKind
+) -> Sequence[Record]:
+    """The notice for each addressed union of these, with the actor's receipt. Raises NotFound."""
+    rows = await w.fetch(_OWN_SQL, notice_id, list(offices), w.actor.account(), kind)
+    if not rows:
+        raise NotFound
+    return rows
+
+
+async def _give(
+    w: Work,
+    notice_id: UUID,
+    version_no: int,
+    union_ids: Sequence[UUID],
+    *,
+    kind: ReceiptKind,
+    is_late: bool = False,
+) -> None:
+    given = await w.execute(
+        _GIVE_SQL, notice_id, version_no, union_ids, w.actor.account(), kind, w.now, is_late
+    )
+    if given:
+        w.nudge(BOARD_NUDGE, str(notice_id))
+
+
+def _standing(row: Record) -> Standing:
+    terms = Terms(row["reply_by"], row["wants_confirmation"])
+    return Standing(NoticeState(row["state"]), row["current_no"], terms)
