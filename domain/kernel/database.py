@@ -6,8 +6,9 @@ transaction-local settings sees no protected row: a mistake fails closed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -34,6 +35,8 @@ SERVER_ROLE = "unionhall_app"
 """Owns nothing, bypasses nothing: row-level security binds it."""
 STATEMENT_TIMEOUT_MS = 15_000
 """Longer than any statement of a request may take; a runaway one ends instead of piling up."""
+
+_bound: ContextVar[Actor | None] = ContextVar("bound_actor", default=None)
 
 MODEL_MODULES = (
     "domain.org.models",
@@ -127,12 +130,23 @@ async def fetch_as(actor: Actor, sql: str, *args: object) -> Sequence[Record]:
     """Rows as the actor may see them under row-level security."""
     async with connection() as conn:
         if conn.is_in_transaction():
-            # Inside a Work: its opening has set the context, for the same actor.
+            # Inside a Work: its opening has set the context, for its own actor and no other.
+            assert _bound.get() == actor, "another actor's context"
             rows: Sequence[Record] = await conn.fetch(sql, *args)
             return rows
         async with conn.transaction(readonly=True):
             await set_context(conn, actor)
             return await conn.fetch(sql, *args)
+
+
+@contextmanager
+def bound_to(actor: Actor) -> Iterator[None]:
+    """Inside the block every ``fetch_as`` of this task must be this actor's. For ``Works.open``."""
+    token = _bound.set(actor)
+    try:
+        yield
+    finally:
+        _bound.reset(token)
 
 
 async def set_context(conn: Connection, actor: Actor) -> None:

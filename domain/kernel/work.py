@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from tortoise.transactions import in_transaction
 
 from domain.kernel.actor import Actor
-from domain.kernel.database import CONNECTION, Connection, Record, set_context
+from domain.kernel.database import CONNECTION, Connection, Record, bound_to, set_context
 from domain.kernel.jobs import Job, enqueue
 from domain.kernel.ports import Announcer, Clock
 from domain.kernel.streams import Fact, Json, LoggedEvent, append
@@ -112,8 +112,9 @@ class Works:
             work = Work(actor, self.clock.now(), conn)
             token = _current.set(work)
             try:
-                yield work
-                await work._close(self._reactions)
+                with bound_to(actor):
+                    yield work
+                    await work._close(self._reactions)
             finally:
                 _current.reset(token)
         if work.events:
