@@ -26,8 +26,11 @@ class Authenticator(Protocol):
         """The session of a token, else of a cookie; None: nobody, or a session that has ended."""
         ...
 
-    async def refresh(self, session_id: UUID) -> Admission | None:
-        """The same session with its grants as they are now; None: it has ended."""
+    async def refresh(self, session_id: UUID, *, is_used: bool = False) -> Admission | None:
+        """The same session with its grants as they are now; None: it has ended.
+
+        ``is_used``: its user has acted since the last look, so that it is not idle.
+        """
         ...
 
 
@@ -41,8 +44,13 @@ class Standing:
         self.expires_at = admission.expires_at
         self._authenticator = authenticator
         self._gate = gate
+        self._is_used = False
         self._asking: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
+
+    def used(self) -> None:
+        """The user has acted; the next look says so."""
+        self._is_used = True
 
     async def current(self) -> Actor | None:
         """The actor; while a look is under way, what it finds."""
@@ -70,7 +78,8 @@ class Standing:
         self._asking, self._next = self._next, None
         try:
             async with self._gate:
-                admission = await self._authenticator.refresh(session_id)
+                is_used, self._is_used = self._is_used, False
+                admission = await self._authenticator.refresh(session_id, is_used=is_used)
             if admission is None:
                 self.actor = None
             else:

@@ -207,6 +207,7 @@ class Connection:
                         wait_ms = round(1000 * wait_s) or 1000
                         self.fail(operation, op_errors(LIMIT_OP, retryAfterMs=wait_ms))
                     else:
+                        self._session.used()
                         self._operations.start(operation, request)
                 case Stop(operation):
                     self._operations.stop(operation)

@@ -77,6 +77,11 @@ class Session:
         self._is_watched = True
         return await self.standing(renew=True) is not None
 
+    def used(self) -> None:
+        """The user has acted: the session is not idle."""
+        if self._standing is not None:
+            self._standing.used()
+
     async def standing(self, *, renew: bool) -> Actor | None:
         """The actor: as last seen, or as the database has it now. None: the session has ended."""
         assert self._standing is not None, "an operation before signing in"

@@ -178,6 +178,7 @@ class SmallSessions:
         self._by_token: dict[str, Admission] = {}
         self.cookies_seen: list[str | None] = []
         self.refreshed = 0
+        self.used = 0
         self.is_down = False
 
     def sign_in(self, token: str = TOKEN, *, expires_at: datetime | None = None) -> Actor:
@@ -198,8 +199,9 @@ class SmallSessions:
         await asyncio.sleep(0)
         return self._by_token.get(token or cookie or "")
 
-    async def refresh(self, session_id: UUID) -> Admission | None:
+    async def refresh(self, session_id: UUID, *, is_used: bool = False) -> Admission | None:
         self.refreshed += 1
+        self.used += is_used
         await asyncio.sleep(0)
         if self.is_down:
             raise OSError

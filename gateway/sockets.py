@@ -1,0 +1,269 @@
+"""WebSockets at ``/graphql``: the handshake, and two transports for the live layer.
+
+The only file that knows uvicorn's and websockets' internals. ``LaneProtocol`` is uvicorn's own
+protocol, handed to the application in the ASGI scope: frames go straight to the socket, its write
+buffer can be seen and a dead peer can be cut. Under any other server plain ASGI ``send`` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final, TypeAlias
+
+from starlette.datastructures import Headers
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState, ProtocolError
+from websockets.http11 import Request
+from websockets.protocol import State
+
+from domain.kernel.ports import Edge
+from realtime.hub import Hub
+from realtime.protocol import SUBPROTOCOL
+from realtime.transport import Transport
+
+logger = logging.getLogger(__name__)
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+LANE = "unionhall.lane"
+"""The ASGI scope extension that holds the LaneProtocol."""
+WIRE_MAX_BYTES = 262_144
+"""Above the live layer's own limit, which answers 4400; beyond this the socket is cut (1009)."""
+ASGI_QUEUE_MAX_BYTES = 2_097_152
+"""Unsent bytes held for a socket without a lane; the live layer closes it far below."""
+RETRY_AFTER_S = 5
+"""What a full or draining node tells a new socket (503)."""
+
+
+class LaneProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol that hands itself over to the application."""
+
+    def handle_connect(self, event: Request) -> None:
+        """Put the lane into the scope before the application's task runs."""
+        super().handle_connect(event)
+        scope = getattr(self, "scope", None)
+        if scope is not None:
+            scope["extensions"][LANE] = self
+
+    def send_receive_event_to_app(self) -> None:
+        """As uvicorn's, but invalid UTF-8 from a stranger is no error worth a traceback."""
+        if self.curr_msg_data_type == "text":
+            data = b"".join(self.frames)
+            try:
+                data.decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.send_close(1007)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+
+class LaneTransport:
+    """Frames straight to the socket."""
+
+    def __init__(self, lane: LaneProtocol) -> None:
+        self._lane = lane
+
+    def send_text(self, frame: bytes) -> None:
+        """Write one text frame."""
+        lane = self._lane
+        if lane.close_sent or lane.conn.state is not State.OPEN or lane.transport.is_closing():
+            return
+        lane.conn.send_text(frame)
+        lane.transport.write(b"".join(lane.conn.data_to_send()))
+
+    def close(self, code: int, reason: str) -> None:
+        """Write a close frame; uvicorn's own timer and echo handling end the connection."""
+        lane = self._lane
+        if lane.close_sent or lane.transport.is_closing():
+            return
+        with contextlib.suppress(InvalidState, ProtocolError):
+            lane.conn.send_close(code, reason)
+        lane.transport.write(b"".join(lane.conn.data_to_send()))
+        lane.close_sent = True
+        lane.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        if lane.read_paused:
+            lane.read_paused = False
+            lane.transport.resume_reading()
+        lane.close_timer = lane.loop.call_later(lane.close_timeout, lane.transport.close)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._lane.transport.abort()
+
+    def buffered_bytes(self) -> int:
+        """Bytes in the write buffer."""
+        return self._lane.transport.get_write_buffer_size()
+
+
+class AsgiTransport:
+    """Frames through ASGI ``send``, written by a task of their own; for servers without a lane."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._waiting: deque[Message] = deque()
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self.gone = asyncio.Event()
+        """Set when the socket is to be given up."""
+
+    def send_text(self, frame: bytes) -> None:
+        """Queue one text frame."""
+        if self._bytes <= ASGI_QUEUE_MAX_BYTES:
+            self._bytes += len(frame)
+            self._waiting.append({"type": "websocket.send", "text": frame.decode()})
+            self._wake.set()
+
+    def close(self, code: int, reason: str) -> None:
+        """Queue a close."""
+        self._waiting.append({"type": "websocket.close", "code": code, "reason": reason})
+        self._wake.set()
+
+    def abort(self) -> None:
+        """Leave the socket; the server closes it when the application returns."""
+        self.gone.set()
+
+    def buffered_bytes(self) -> int:
+        """Bytes that ``send`` has not taken yet."""
+        return self._bytes
+
+    async def write(self) -> None:
+        """Pass the queue on until a close or a failure."""
+        try:
+            while True:
+                while self._waiting:
+                    message = self._waiting.popleft()
+                    await self._send(message)
+                    self._bytes -= len(message.get("text", "").encode())
+                    if message["type"] == "websocket.close":
+                        return
+                self._wake.clear()
+                await self._wake.wait()
+        except OSError:
+            self.gone.set()
+
+
+UVICORN_OPTIONS: Final[Mapping[str, Any]] = {
+    "ws": LaneProtocol,
+    "ws_max_size": WIRE_MAX_BYTES,
+    "ws_ping_interval": None,  # the live layer has its own heartbeat: 1011 is fatal to clients
+    "ws_per_message_deflate": False,  # 50 KiB a socket, and prebuilt frames need none
+}
+"""What uvicorn must be started with for the lane."""
+
+
+class GraphQLSockets:
+    """The ASGI application of WebSockets at ``/graphql``.
+
+    ``origins``: the allowed origins of browsers, as ``scheme://host[:port]``. A foreign origin is
+    refused (403); a cookie counts only together with an allowed one (RFC 6455 §10.2), a token in
+    ``connection_init`` without any.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        origins: Collection[str],
+        cookie_name: str,
+        client_key: Callable[[str], str] | None = None,
+    ) -> None:
+        self._hub = hub
+        self._origins = frozenset(origin.lower() for origin in origins)
+        self._cookie_name = cookie_name
+        self._client_key = client_key or _digest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket from its handshake to its end."""
+        assert scope["type"] == "websocket", scope["type"]
+        if (await receive())["type"] != "websocket.connect":
+            return
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+        if origin is not None and origin.lower() not in self._origins:
+            await _reject(scope, send, status=403)
+            return
+        edge = self._edge(scope, headers)
+        if not self._hub.has_room(edge.client_key):
+            await _reject(scope, send, status=503)
+            return
+        chosen = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
+        await send({"type": "websocket.accept", "subprotocol": chosen})
+        cookie = self._cookie(headers) if origin is not None else None
+        lane = scope.get("extensions", {}).get(LANE)
+        if lane is not None:
+            await self._serve(LaneTransport(lane), receive, chosen, cookie, edge)
+        else:
+            await self._serve_plainly(send, receive, chosen, cookie, edge)
+
+    async def _serve_plainly(
+        self, send: Send, receive: Receive, chosen: str | None, cookie: str | None, edge: Edge
+    ) -> None:
+        transport = AsgiTransport(send)
+        writer = asyncio.create_task(transport.write())
+        gone = asyncio.create_task(transport.gone.wait())
+        serving = asyncio.create_task(self._serve(transport, receive, chosen, cookie, edge))
+        try:
+            await asyncio.wait([gone, serving], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (writer, gone, serving):
+                task.cancel()
+            await asyncio.gather(writer, gone, serving, return_exceptions=True)
+
+    async def _serve(
+        self,
+        transport: Transport,
+        receive: Receive,
+        chosen: str | None,
+        cookie: str | None,
+        edge: Edge,
+    ) -> None:
+        connection = self._hub.open(transport, subprotocol=chosen, cookie=cookie, edge=edge)
+        try:
+            while (message := await receive())["type"] == "websocket.receive":
+                text = message.get("text")
+                if text is not None:
+                    connection.receive_text(text.encode("utf-8", "surrogatepass"))
+                else:
+                    connection.receive_binary()
+        finally:
+            connection.lost()
+
+    def _edge(self, scope: Scope, headers: Headers) -> Edge:
+        client = scope.get("client")
+        agent = "".join(c for c in headers.get("user-agent", "") if c.isprintable())[:200]
+        return Edge(client_key=self._client_key(client[0] if client else ""), user_agent=agent)
+
+    def _cookie(self, headers: Headers) -> str | None:
+        try:
+            morsel = SimpleCookie(headers.get("cookie", "")).get(self._cookie_name)
+        except CookieError:
+            return None
+        return morsel.value if morsel is not None and morsel.value else None
+
+
+async def _reject(scope: Scope, send: Send, *, status: int) -> None:
+    logger.info("socket refused: %d", status)
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1013 if status == 503 else 1008})
+        return
+    headers = [(b"content-length", b"0")]
+    if status == 503:
+        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": b""})
+
+
+def _digest(address: str) -> str:
+    """Not the address itself: nothing personal is kept, not even in memory for long."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]

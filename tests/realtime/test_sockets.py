@@ -1,0 +1,237 @@
+"""Real sockets on uvicorn: handshake, origin, cookie, the lane, and what strangers send."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
+
+from gateway.sockets import LANE, UVICORN_OPTIONS, GraphQLSockets
+from tests.support.live import SmallNode
+
+OURS = Subprotocol("graphql-transport-ws")
+ORIGIN = "https://hall.example"
+
+
+class Server:
+    """A node behind uvicorn."""
+
+    def __init__(self, node: SmallNode, port: int) -> None:
+        self.node = node
+        self.port = port
+        self.scopes: list[Any] = []
+
+    async def connect(self, **options: Any) -> ClientConnection:
+        options.setdefault("subprotocols", [OURS])
+        url = f"ws://127.0.0.1:{self.port}/graphql"
+        return await connect(url, proxy=None, compression=None, **options)
+
+    async def sign_in(self, **options: Any) -> ClientConnection:
+        ws = await self.connect(**options)
+        await say(ws, {"type": "connection_init", "payload": {"token": "t"}})
+        assert (await hear(ws))["type"] == "connection_ack"
+        return ws
+
+
+async def say(ws: ClientConnection, message: object) -> None:
+    await ws.send(json.dumps(message))
+
+
+async def hear(ws: ClientConnection) -> Any:
+    return json.loads(await asyncio.wait_for(ws.recv(), 5))
+
+
+async def closed(ws: ClientConnection) -> tuple[int, str]:
+    with contextlib.suppress(ConnectionClosed):
+        while await asyncio.wait_for(ws.recv(), 5):
+            pass
+    assert ws.close_code is not None
+    return ws.close_code, ws.close_reason or ""
+
+
+@pytest_asyncio.fixture(params=["lane", "plain ASGI"])
+async def server(request: pytest.FixtureRequest, node: SmallNode) -> AsyncIterator[Server]:
+    """The node's sockets on a port of its own, with and without the lane."""
+    application = GraphQLSockets(node.hub, origins=[ORIGIN], cookie_name="session")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert LANE in scope["extensions"]
+        if request.param != "lane":
+            del scope["extensions"][LANE]
+        await application(scope, receive, send)
+
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app, lifespan="off", log_level="warning", access_log=False, **UVICORN_OPTIONS
+    )
+    running_server = uvicorn.Server(config)
+    running_server.capture_signals = _leave_signals_alone  # type: ignore[method-assign]  # in a test
+    serving = asyncio.create_task(running_server.serve(sockets=[listener]))
+    actor = node.sessions.sign_in()
+    node.engine.allow(actor, "cv:1")
+    while not running_server.started:  # noqa: ASYNC110 — uvicorn offers no event
+        await asyncio.sleep(0.01)
+    yield Server(node, listener.getsockname()[1])
+    running_server.should_exit = True
+    await serving
+
+
+class _leave_signals_alone:
+    def __init__(self, *_: object) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+async def test_a_client_signs_in_subscribes_and_hears(server: Server) -> None:
+    ws = await server.sign_in()
+    assert ws.subprotocol == OURS
+    assert "permessage-deflate" not in str(ws.response and ws.response.headers)
+    payload = {"query": "subscription", "variables": {"streams": ["cv:1"]}}
+    await say(ws, {"type": "subscribe", "id": "a", "payload": payload})
+    assert (await hear(ws))["payload"]["rt"]["live"] == {"a": {"cv:1": ["", 0]}}
+    for text in ("你好 🌏", "x" * 120, "y" * 70_000):
+        await server.node.publish("cv:1", text=text)
+        assert (await hear(ws))["payload"]["data"]["event"]["text"] == text
+    await ws.close()
+    await asyncio.sleep(0.05)
+    assert len(server.node.hub.node.registry) == 0
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (["graphql-transport-ws"], OURS),
+        (["graphql-ws", "graphql-transport-ws"], OURS),
+        (["a", "b", "graphql-transport-ws"], OURS),
+        (["graphql-transport-ws-gibberish"], None),
+        (["graphql"], None),
+        (None, None),
+    ],
+)
+async def test_only_our_subprotocol_is_spoken(
+    server: Server, offered: list[Subprotocol] | None, chosen: str | None
+) -> None:
+    ws = await server.connect(subprotocols=offered)
+    assert ws.subprotocol == chosen
+    if chosen is None:
+        assert await closed(ws) == (4406, "Subprotocol not acceptable")
+    else:
+        await ws.close()
+
+
+async def test_a_foreign_origin_is_refused_at_the_handshake(server: Server) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await server.connect(origin="https://evil.example")
+    assert refused.value.response.status_code == 403
+
+
+async def test_a_cookie_counts_with_an_allowed_origin_only(server: Server) -> None:
+    cookie = {"Cookie": "other=1; session=t"}
+    browser = await server.connect(origin=ORIGIN, additional_headers=cookie)
+    await say(browser, {"type": "connection_init"})
+    assert (await hear(browser))["type"] == "connection_ack"
+    await browser.close()
+
+    forged = await server.connect(additional_headers=cookie)
+    await say(forged, {"type": "connection_init"})
+    assert await closed(forged) == (4403, "Forbidden")
+    assert server.node.sessions.cookies_seen == ["t", None]
+
+
+async def test_a_full_or_draining_node_says_when_to_come_back(server: Server) -> None:
+    server.node.hub.is_draining = True
+    with pytest.raises(InvalidStatus) as refused:
+        await server.connect()
+    assert refused.value.response.status_code == 503
+    assert refused.value.response.headers["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"binary", 4400),
+        ("[1]", 4400),
+        ("null", 4400),
+        ('{"type":"ping","payload":"\\ud800"}', 4400),
+        ("[" * 50_000, 4400),
+        ("1" * 5_000, 4400),
+        ('"' + "x" * 100_000 + '"', 4400),
+        ('"' + "x" * 1_000_000 + '"', 1009),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+async def test_what_strangers_send_closes_their_socket_only(
+    server: Server, frame: str | bytes, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    stranger, member = await server.connect(), await server.sign_in()
+    await stranger.send(frame)
+    assert (await closed(stranger))[0] == code
+    await say(member, {"type": "ping", "payload": {"still": "here"}})
+    assert await hear(member) == {"type": "pong", "payload": {"still": "here"}}
+    await member.close()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_invalid_utf8_closes_with_1007_and_no_traceback(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    ws = await server.connect()
+    await ws.send(b"\xff\xfe", text=True)
+    assert (await closed(ws))[0] == 1007
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_revoked_session_is_closed_with_its_reason(server: Server) -> None:
+    ws = await server.sign_in()
+    (connection,) = server.node.hub.node.registry
+    server.node.sessions.change("t", None)
+    assert connection.owner is not None
+    await server.node.publish(f"me:{connection.owner[0]}", authority=True)
+    assert await closed(ws) == (4403, "revoked")
+
+
+async def test_a_dead_peer_is_cut(server: Server) -> None:
+    ws = await server.sign_in()
+    (connection,) = server.node.hub.node.registry
+    connection.beat()
+    connection.beat()
+    assert (await closed(ws))[0] == 1006
+    await asyncio.sleep(0.05)
+    assert len(server.node.hub.node.registry) == 0
+
+
+async def test_a_reader_that_stops_is_closed_and_the_others_are_not_held_up(
+    server: Server,
+) -> None:
+    slow = await server.sign_in(max_queue=1)
+    quick = await server.sign_in()
+    payload = {"query": "subscription", "variables": {"streams": ["cv:1"]}}
+    for ws in (slow, quick):
+        await say(ws, {"type": "subscribe", "id": "a", "payload": payload})
+    assert (await hear(quick))["type"] == "ping"
+    slow.transport.pause_reading()
+    for n in range(200):
+        await server.node.publish("cv:1", text="x" * 60_000, n=n)
+        assert (await hear(quick))["payload"]["data"]["event"]["n"] == n
+    buffered = [c.buffered_bytes() for c in server.node.hub.node.registry]
+    assert max(buffered) < 400_000
+    for _ in range(4):
+        await say(quick, {"type": "pong"})
+        await asyncio.sleep(0.02)
+        await server.node.timers.advance(10)
+    assert len([c for c in server.node.hub.node.registry if c.is_ready]) == 1
+    slow.transport.abort()
+    await quick.close()
