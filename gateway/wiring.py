@@ -50,9 +50,9 @@ class Sessions:
         admitted = await actors.admit_token(given, self._clock.now())
         return Admission(admitted.actor, admitted.expires_at) if admitted else None
 
-    async def refresh(self, session_id: UUID) -> Admission | None:
-        """The same session as it stands now."""
-        admitted = await actors.admit_session(session_id, self._clock.now())
+    async def refresh(self, session_id: UUID, *, is_used: bool = False) -> Admission | None:
+        """The same session as it stands now; ``is_used``: its user has acted since."""
+        admitted = await actors.admit_session(session_id, self._clock.now(), is_used=is_used)
         return Admission(admitted.actor, admitted.expires_at) if admitted else None
 
     async def actor(self, token: str) -> Actor | None:
