@@ -29,6 +29,9 @@ INDEX = "index"
 """Purpose of the key of blind indexes: independent, so that it can be rotated alone."""
 AUDIT_CHAIN = "audit-chain"
 """Purpose of the key that authenticates the audit chain."""
+TOKENS = "tokens"
+"""Purpose of the key from which a refresh token's successors are derived."""
+_MACS = (INDEX, AUDIT_CHAIN, TOKENS)
 _READABLE = (KeyStatus.PRE_ACTIVE, KeyStatus.PRIMARY, KeyStatus.DECRYPT_ONLY)
 
 
@@ -116,7 +119,7 @@ class Keyring:
             self.root = key
         elif row.level == 1:
             self._purposes[row.purpose] = key
-            if row.purpose in (INDEX, AUDIT_CHAIN):
+            if row.purpose in _MACS:
                 self._macs[row.purpose] = hmac.new(self._secret_of(row), digestmod=sha256)
         elif row.level == 2:
             self._districts[row.purpose, row.district] = key
@@ -143,7 +146,7 @@ class Keyring:
         return purpose in self._purposes
 
     def mac(self, purpose: str, message: bytes) -> bytes:
-        """HMAC-SHA256 under one of the authentication keys (INDEX, AUDIT_CHAIN)."""
+        """HMAC-SHA256 under one of the authentication keys (INDEX, AUDIT_CHAIN, TOKENS)."""
         mac = self._macs[purpose].copy()
         mac.update(message)
         return mac.digest()
@@ -198,7 +201,7 @@ def new_hierarchy(root: bytes) -> Sequence[KeyRow]:
 def missing_rows(keyring: Keyring, *, first_id: int) -> Iterator[KeyRow]:
     """Rows for purposes without a key: all at first, later those that a new version brings."""
     id_ = first_id
-    for purpose in (INDEX, AUDIT_CHAIN, *Purpose):
+    for purpose in (*_MACS, *Purpose):
         if keyring.has_purpose(purpose):
             continue
         row = new_row(keyring.root, id_, level=1, purpose=purpose, district="")

@@ -33,6 +33,7 @@ from domain.vault.keyring import (
     FEDERATION,
     INDEX,
     KEY_BYTES,
+    TOKENS,
     Keyring,
     WrappingKey,
     commitment_of,
@@ -57,6 +58,7 @@ __all__ = [
     "create_data_keys",
     "data_key",
     "data_keys",
+    "derived_secret",
     "destroy_data_key",
     "hash_password",
     "init_keys",
@@ -204,6 +206,11 @@ def blind_index(column: str, canonical: str) -> bytes:
 def chain_mac(message: bytes) -> bytes:
     """HMAC-SHA256 under the audit chain's key, which nobody with only the database has."""
     return _current().mac(AUDIT_CHAIN, message)
+
+
+def derived_secret(label: str, *parts: bytes) -> bytes:
+    """32 bytes that follow from the parts and the token key, always the same."""
+    return _current().mac(TOKENS, packed(label.encode(), *parts))
 
 
 def _current() -> Keyring:

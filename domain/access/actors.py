@@ -1,0 +1,131 @@
+"""From a token or a session to the Actor: one statement, as the database stands now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from domain.access import pledges
+from domain.access.models import AccountKind, SessionKind
+from domain.access.roles import PLEDGED, ROLES, Role
+from domain.access.rules import SEEN_EVERY, idle_until
+from domain.access.tokens import parse_token
+from domain.kernel.actor import Actor, Hierarchy, Reach
+from domain.kernel.clock import FEDERATION_ZONE
+from domain.kernel.database import Record, fetch
+
+_ACTOR_SQL = """
+SELECT s.id, s.kind, s.seen_at, s.token_expires_at, s.expires_at,
+       a.id AS account_id, a.kind AS account_kind, a.member_id, a.consultant_id,
+       a.authority_version, g.roles, g.hierarchies, g.union_ids, g.paths,
+       ARRAY(SELECT DISTINCT seat.union_id FROM org_seat seat
+              WHERE seat.account_id = a.id AND seat.from_on <= $2
+                AND (seat.to_on IS NULL OR seat.to_on > $2)) AS offices,
+       EXISTS (SELECT 1 FROM access_pledge p
+                WHERE p.account_id = a.id AND p.version = $4) AS is_pledged
+  FROM access_session s
+  JOIN access_account a ON a.id = s.account_id AND a.state = 'active'
+  CROSS JOIN LATERAL (
+    SELECT array_agg(grant_.role) AS roles, array_agg(grant_.hierarchy) AS hierarchies,
+           array_agg(grant_.union_id) AS union_ids, array_agg(grant_.path) AS paths
+      FROM (SELECT gr.role, gr.hierarchy, gr.union_id,
+                   CASE gr.hierarchy WHEN 'line' THEN u.line_path ELSE u.territory_path END AS path
+              FROM access_grant gr JOIN org_union u ON u.id = gr.union_id
+             WHERE gr.account_id = a.id AND gr.revoked_at IS NULL AND gr.valid_from <= $3
+               AND (gr.valid_to IS NULL OR gr.valid_to > $3)
+             ORDER BY gr.id) grant_
+     WHERE grant_.path IS NOT NULL) g
+ WHERE s.ended_at IS NULL AND """
+_BY_TOKEN_SQL = _ACTOR_SQL + "s.token_hash = $1"
+_BY_SESSION_SQL = _ACTOR_SQL + "s.id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A session in force: its actor, and when it ends unless it is refreshed or used."""
+
+    actor: Actor
+    expires_at: datetime
+
+
+async def admit_token(token: str, now: datetime) -> Admitted | None:
+    """The session of an access or cookie token, used at ``now``; None: there is none in force."""
+    parsed = parse_token(token)
+    if parsed is None:
+        return None
+    row = await _find(_BY_TOKEN_SQL, parsed.hash, now)
+    return await _used(row, now) if row is not None else None
+
+
+async def admit_session(
+    session_id: UUID, now: datetime, *, is_used: bool = False
+) -> Admitted | None:
+    """The session as it stands; None: it has ended. ``is_used``: its user has just acted."""
+    row = await _find(_BY_SESSION_SQL, session_id, now)
+    if row is None:
+        return None
+    return await _used(row, now) if is_used else _admitted(row)
+
+
+async def actor_of_token(token: str, now: datetime) -> Actor | None:
+    """The actor of an access or cookie token; counts as use of the session."""
+    admitted = await admit_token(token, now)
+    return admitted.actor if admitted else None
+
+
+async def actor_of_session(session_id: UUID, now: datetime) -> Actor | None:
+    """The actor of a session, as of now; does not count as use."""
+    admitted = await admit_session(session_id, now)
+    return admitted.actor if admitted else None
+
+
+async def _find(sql: str, key: object, now: datetime) -> Record | None:
+    today = now.astimezone(FEDERATION_ZONE).date()
+    rows = await fetch(sql, key, today, now, pledges.VERSION)
+    return rows[0] if rows and _ends_at(rows[0]) > now else None
+
+
+async def _used(row: Record, now: datetime) -> Admitted:
+    """The idle time starts anew; written at most once in ``SEEN_EVERY``."""
+    if now - row["seen_at"] >= SEEN_EVERY:
+        await fetch(
+            "UPDATE access_session SET seen_at = $2 WHERE id = $1 AND seen_at < $2", row["id"], now
+        )
+        return _admitted(row, seen_at=now)
+    return _admitted(row)
+
+
+def _ends_at(row: Record, seen_at: datetime | None = None) -> datetime:
+    ends: datetime = min(row["token_expires_at"], row["expires_at"])
+    if row["kind"] == SessionKind.APP:
+        return ends
+    return min(ends, idle_until(AccountKind(row["account_kind"]), seen_at or row["seen_at"]))
+
+
+def _admitted(row: Record, seen_at: datetime | None = None) -> Admitted:
+    asleep = frozenset() if row["is_pledged"] else PLEDGED
+    actor = Actor(
+        account_id=row["account_id"],
+        member_id=row["member_id"],
+        session_id=row["id"],
+        consultant_id=row["consultant_id"],
+        offices=frozenset(row["offices"]),
+        reaches=tuple(_reaches(row, asleep)),
+        authority_version=row["authority_version"],
+    )
+    return Admitted(actor, _ends_at(row, seen_at))
+
+
+def _reaches(row: Record, asleep: frozenset[object]) -> Iterator[Reach]:
+    columns: Sequence[Sequence[str]] = [
+        row[name] or () for name in ("roles", "hierarchies", "union_ids", "paths")
+    ]
+    for role, hierarchy, union_id, path in zip(*columns, strict=True):
+        if role in _KNOWN:  # a role that this version no longer has allows nothing
+            capabilities = ROLES[Role(role)] - asleep
+            yield Reach(role, capabilities, Hierarchy(hierarchy), path, UUID(str(union_id)))
+
+
+_KNOWN = frozenset(role.value for role in ROLES)
