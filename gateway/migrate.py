@@ -29,7 +29,7 @@ from domain.migrations import SQL_FILES, sql_text
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
-MIGRATION_LOCK = 7_318_002
+MIGRATION_LOCK = 7_318_003
 """Advisory lock: any number that nothing else of ours uses."""
 LOCK_TIMEOUT_MS = 10_000
 """A table lock not had by then is given up: waiting for it would stop every reader behind us."""

@@ -175,13 +175,6 @@ class Settings:
         unit="bytes",
         means="a longer request is answered 413 before it is read",
     )
-    socket_frame_bytes_max: int = _setting(
-        "UNIONHALL_SOCKET_FRAME_BYTES_MAX",
-        65_536,
-        to_number(1_024, 1_048_576),
-        unit="bytes",
-        means="a longer frame closes its socket",
-    )
     backlog: int = _setting(
         "UNIONHALL_BACKLOG",
         2_048,

@@ -1,0 +1,109 @@
+"""The routes: one endpoint for the whole API, over HTTP and sockets, and the operator's paths."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from domain.kernel.database import fetch
+from domain.vault import service as vault
+from gateway import browsers
+from gateway.graphql_http import GraphQLHttp, refusal
+from gateway.health import Health
+from gateway.ide import FILES_PATH, load_ide
+from gateway.settings import Settings
+from gateway.sockets import GraphQLSockets
+
+if TYPE_CHECKING:
+    from gateway.wiring import House
+
+
+def build_app(house: House) -> Starlette:
+    """The ASGI application of a furnished house."""
+    settings = house.settings
+    # Equal in every process of this federation, so that attempts are counted together.
+    key = partial(browsers.client_key, salt=vault.derived_secret("gateway.client_key"))
+    ide = None if settings.is_production else load_ide(settings)
+    sockets = GraphQLSockets(
+        house.hub,
+        origins=settings.origins,
+        cookie_name=browsers.cookie_name(settings),
+        client_key=key,
+    )
+    graphql = GraphQLHttp(
+        settings=settings,
+        engine=house.engine,
+        authenticate=house.sessions.actor,
+        client_key=key,
+        page=ide.page if ide else None,
+    )
+    health = _health(house)
+    routes: list[BaseRoute] = [
+        Route("/graphql", graphql),
+        WebSocketRoute("/graphql", sockets),
+        Route("/healthz", health.alive),
+        Route("/readyz", health.ready),
+        Route("/metrics", health.metrics),
+    ]
+    if ide is not None:
+        routes.append(Route(FILES_PATH + "/{name}", ide.file))
+        routes.append(Route("/", _to_page))
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(SafeHeaders, settings=settings)],
+        exception_handlers={HTTPException: _no_such_path},
+    )
+
+
+def _health(house: House) -> Health:
+    async def database() -> bool:
+        return bool(await fetch("SELECT 1"))
+
+    async def accepting() -> bool:
+        return not house.hub.is_draining
+
+    return Health(
+        house.settings,
+        checks={"database": database, "accepting": accepting},
+        gauges={"sockets_open": lambda: float(len(house.hub.node.registry))},
+    )
+
+
+async def _to_page(_request: Request) -> Response:
+    return RedirectResponse("/graphql")
+
+
+async def _no_such_path(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    code = "not_found" if status == 404 else "request.method_not_allowed"
+    reply = refusal(code, status)
+    return Response(reply.body, status, media_type=reply.content_type)
+
+
+class SafeHeaders:
+    """Puts the safe headers on every response, and the strict policy where none is set."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._headers = browsers.safe_headers(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; add to the head of the response."""
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message["headers"], *self._headers]
+                if not any(name == b"content-security-policy" for name, _ in headers):
+                    headers.append((b"content-security-policy", browsers.STRICT_CSP))
+                message["headers"] = headers
+            await send(message)
+
+        await self._app(scope, receive, send_safely if scope["type"] == "http" else send)

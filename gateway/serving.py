@@ -1,0 +1,152 @@
+"""One serving process: a bound port, a furnished house, uvicorn between them, an orderly end.
+
+Promises: nothing is accepted before every part is ready; SIGTERM and SIGINT end it in order within
+the grace period; a port in use is said before anything else is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any, TypeVar
+
+import uvicorn
+
+from gateway.app import build_app
+from gateway.settings import Settings
+from gateway.sockets import UVICORN_OPTIONS
+from gateway.wiring import House, furnished
+from gateway.working import work
+
+T = TypeVar("T")
+
+KEEP_ALIVE_S = 30
+"""Browsers and balancers reuse a connection within this time."""
+GC_THRESHOLDS = (50_000, 20, 50)
+"""Collecting cyclic garbage makes up half of a fan-out's worst case at the default of 700."""
+LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+class PortInUse(Exception):
+    """Somebody else listens at the address; the message says what to do."""
+
+
+def bind(settings: Settings) -> socket.socket:
+    """The listening port. Raises PortInUse."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as why:
+        listener.close()
+        raise PortInUse(
+            f"Cannot listen at {settings.host}:{settings.port} ({why.strerror}). "
+            f"Choose another port, for instance PORT={settings.port % 60_000 + 1}."
+        ) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def log_to_stderr(settings: Settings) -> None:
+    """One line an event: ids and codes, never content."""
+    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    for chatty in ("uvicorn.error", "websockets", "asyncio", "pgqueuer"):
+        logging.getLogger(chatty).setLevel("DEBUG" if settings.is_debug else "WARNING")
+
+
+def run(main: Coroutine[Any, Any, T], *, is_debug: bool = False) -> T:
+    """Run on uvloop where it is installed, else on asyncio's own loop."""
+    make_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        make_loop = uvloop.new_event_loop
+    with asyncio.Runner(debug=is_debug, loop_factory=make_loop) as runner:
+        return runner.run(main)
+
+
+async def serve(
+    settings: Settings,
+    database_url: str,
+    listener: socket.socket,
+    *,
+    with_worker: bool = False,
+    on_ready: Callable[[], None] | None = None,
+) -> None:
+    """Serve until a signal comes; everything is taken down in order when this returns."""
+    async with furnished(settings, database_url) as house:
+        server = _Server(_config(settings, house), house, on_ready)
+        working = asyncio.create_task(work(house, database_url)) if with_worker else None
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            if working is not None:
+                working.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await working
+
+
+async def work_only(settings: Settings, database_url: str) -> None:
+    """Run jobs until a signal comes; what was not begun stays queued."""
+    async with furnished(settings, database_url) as house:
+        working = asyncio.create_task(work(house, database_url))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, working.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+
+
+def _config(settings: Settings, house: House) -> uvicorn.Config:
+    return uvicorn.Config(
+        build_app(house),
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=settings.backlog,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        **UVICORN_OPTIONS,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, ended by signals without being killed by them afterwards."""
+
+    def __init__(
+        self, config: uvicorn.Config, house: House, on_ready: Callable[[], None] | None
+    ) -> None:
+        super().__init__(config)
+        self._house = house
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept; what exists by now is never garbage, so the collector need not look at it."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        if self._on_ready is not None:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Not ready any more, then no new connections, then those that are open."""
+        self._house.hub.is_draining = True
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin the end. uvicorn would raise the signal again, in the midst of our own ending."""
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
