@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import ClassVar
 from uuid import UUID
+
+import orjson
+from asyncpg.exceptions import UniqueViolationError
 
 from domain.kernel.actor import Place, path_end
 from domain.kernel.capabilities import Capability
@@ -16,9 +19,11 @@ from domain.kernel.ids import new_id
 from domain.kernel.texts import clean_text
 from domain.kernel.work import Work
 from domain.org.facts import UnionFounded, UnionMoved
-from domain.org.models import NAME_CHARS_MAX, Level, UnionKind
+from domain.org.models import NAME_CHARS_MAX, LegalPersonStatus, Level, UnionKind
 from domain.org.rules import (
+    BadCount,
     BadParent,
+    clean_union_credit_code,
     ensure_fits,
     ensure_no_cycle,
     ensure_period,
@@ -41,6 +46,12 @@ class SubtreeTooLarge(Conflict):
     code: ClassVar[str] = "org.subtree_too_large"
 
 
+class CreditCodeTaken(Conflict):
+    """Another union or employer is registered under this code."""
+
+    code: ClassVar[str] = "org.credit_code_taken"
+
+
 class LineBelow(Conflict):
     """Unions stand below this one in its line; they are moved first."""
 
@@ -56,9 +67,13 @@ class NewUnion:
     kind: UnionKind = UnionKind.SINGLE
     territory_parent_id: UUID
     line_parent_id: UUID | None = None
+    employer_id: UUID | None = None
+    legal_person: LegalPersonStatus = LegalPersonStatus.NONE
+    uscc: str | None = None
     founded_on: date | None = None
     term_from_on: date | None = None
     term_to_on: date | None = None
+    reported_members: int | None = None
     id: UUID = field(default_factory=new_id)
 
 
@@ -85,27 +100,13 @@ async def found_union(w: Work, new: NewUnion) -> UUID:
     if line is not None:
         w.actor.ensure_may(Capability.ORG_WRITE, _place(line))
     ensure_fits(new.level, territory=Level(territory["level"]), line=_level(line))
-    ensure_period(new.term_from_on, new.term_to_on, "termTo")
-    name = clean_text(new.name, field="name", max_chars=NAME_CHARS_MAX)
+    clean = cleaned(new)
+    if new.employer_id is not None:
+        await _ensure_employer(w, new.employer_id)
     (row,) = await w.fetch("SELECT nextval('org_union_seq') AS seq")
-    segment = path_segment(row["seq"])
-    await w.execute(
-        "INSERT INTO org_union (id, seq, name, level, kind, territory_parent_id, line_parent_id,"
-        " territory_path, line_path, legal_person, founded_on, term_from_on, term_to_on)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'none', $10, $11, $12)",
-        new.id,
-        row["seq"],
-        name,
-        new.level,
-        new.kind,
-        new.territory_parent_id,
-        new.line_parent_id,
-        path_below(territory["territory_path"], segment),
-        path_below(line["line_path"], segment) if line is not None else None,
-        new.founded_on,
-        new.term_from_on,
-        new.term_to_on,
-    )
+    path = path_below(territory["territory_path"], path_segment(row["seq"]))
+    line_path = path_below(line["line_path"], path_segment(row["seq"])) if line else None
+    await insert_unions(w, [PlacedUnion(row["seq"], clean, path, line_path)])
     w.record(UnionFounded(new.id, new.territory_parent_id, new.line_parent_id))
     return new.id
 
@@ -139,6 +140,50 @@ async def move_union(
     w.record(UnionMoved(union_id, territory_parent_id, line_parent_id, moved, holders))
 
 
+def cleaned(new: NewUnion) -> NewUnion:
+    """The same with clean texts. Raises BadPeriod, BadCreditCode, BadCount and text refusals."""
+    ensure_period(new.term_from_on, new.term_to_on, "termTo")
+    if new.reported_members is not None and new.reported_members < 0:
+        raise BadCount("reportedMembers")
+    uscc = new.uscc and clean_union_credit_code(new.uscc, new.level, "uscc")
+    name = clean_text(new.name, field="name", max_chars=NAME_CHARS_MAX)
+    return replace(new, name=name, uscc=uscc)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedUnion:
+    """A union with its number and paths, ready to be written."""
+
+    seq: int
+    new: NewUnion
+    territory_path: str
+    line_path: str | None
+
+
+_INSERT = """
+INSERT INTO org_union (id, seq, name, level, kind, territory_parent_id, line_parent_id,
+    territory_path, line_path, employer_id, legal_person, uscc, founded_on, term_from_on,
+    term_to_on, reported_members)
+SELECT (n->>'id')::uuid, r.seq, n->>'name', n->>'level', n->>'kind',
+       (n->>'territory_parent_id')::uuid, (n->>'line_parent_id')::uuid, r.territory_path,
+       r.line_path, (n->>'employer_id')::uuid, n->>'legal_person', n->>'uscc',
+       (n->>'founded_on')::date, (n->>'term_from_on')::date, (n->>'term_to_on')::date,
+       (n->>'reported_members')::int
+  FROM jsonb_to_recordset($1::jsonb)
+    AS r(seq bigint, new jsonb, territory_path text, line_path text)
+ CROSS JOIN LATERAL (SELECT r.new AS n) AS new_
+"""
+
+
+async def insert_unions(w: Work, placed: Sequence[PlacedUnion]) -> None:
+    """Write the rows in one statement. Raises CreditCodeTaken."""
+    try:
+        await w.execute(_INSERT, orjson.dumps(placed).decode())
+    except UniqueViolationError as taken:
+        # Paths and numbers are ours and unique; only a credit code can be somebody else's.
+        raise CreditCodeTaken from taken
+
+
 async def node_of(w: Work, union_id: UUID) -> Record:
     """The union's place and level. Raises NotFound, also when it is dissolved."""
     rows = await w.fetch(
@@ -149,6 +194,11 @@ async def node_of(w: Work, union_id: UUID) -> Record:
     if not rows:
         raise NotFound
     return rows[0]
+
+
+async def _ensure_employer(w: Work, employer_id: UUID) -> None:
+    if not await w.fetch("SELECT 1 FROM org_employer WHERE id = $1", employer_id):
+        raise NotFound
 
 
 async def _line_parent(w: Work, union_id: UUID | None) -> Record | None:
