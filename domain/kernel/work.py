@@ -70,6 +70,15 @@ class Work:
         last = tag.rsplit(" ", 1)[-1]
         return int(last) if last.isdigit() else 0
 
+    async def hold_stream(self, stream: str) -> int:
+        """The stream's last offset, which no other work can move until this one ends.
+
+        0 for a stream that nobody has written to, which cannot be held. Wait for no other lock
+        after it: every writer of the stream is waiting.
+        """
+        rows = await self.fetch("SELECT top FROM stream WHERE id = $1 FOR UPDATE", stream)
+        return int(rows[0]["top"]) if rows else 0
+
     async def _close(self, reactions: Reactions) -> None:
         # By index: a reaction may record further facts, which are reacted to in their turn.
         reacted = 0
