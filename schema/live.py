@@ -30,8 +30,15 @@ from schema.errors import formatted
 class Feed(Protocol):
     """What a subscription follows. Written by a slice; see ``schema.consultations``."""
 
-    streams: tuple[str, ...]
-    presence_scopes: tuple[str, ...]
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams to follow."""
+        ...
+
+    @property
+    def presence_scopes(self) -> tuple[str, ...]:
+        """Where the subscriber counts as present."""
+        ...
 
     async def authorise(self, actor: Actor) -> Mapping[str, int]:
         """First visible offset of each stream, from the database. Raises NotFound, Forbidden."""

@@ -56,7 +56,8 @@ class Following:
             if last is not None and epoch == rt["e"]:
                 if rt["o"] <= last:
                     return
-                assert rt["o"] == last + 1, f"gap in {rt['s']}: {last} → {rt['o']}"
+                follows = rt.get("p", rt["o"] - 1)
+                assert follows == last, f"gap in {rt['s']}: {last} → {follows}, {rt['o']}"
             self.since[rt["s"]] = (rt["e"], rt["o"])
         self.on_event(payload["data"])
 
