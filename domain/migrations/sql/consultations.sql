@@ -1,0 +1,123 @@
+-- Consultations (心理咨询, 法律援助): what the models cannot say.
+--
+-- Who may learn of a case is decided by the rows themselves, without SECURITY DEFINER: under FORCE
+-- a definer that is no superuser would be bound by the same policies. So the queue is a table of
+-- its own, without identity. Policies refer in one direction only (PostgreSQL refuses a circle):
+--   case -> queue_entry -> consultant · message -> participant -> conversation · mark, handover -> conversation
+
+-- Values ---------------------------------------------------------------------------------------
+ALTER TABLE consultation_consultant DROP CONSTRAINT IF EXISTS consultation_consultant_capacity;
+ALTER TABLE consultation_consultant ADD CONSTRAINT consultation_consultant_capacity
+    CHECK (capacity BETWEEN 1 AND 20 AND running_count >= 0);
+ALTER TABLE consultation_case DROP CONSTRAINT IF EXISTS consultation_case_people;
+ALTER TABLE consultation_case ADD CONSTRAINT consultation_case_people CHECK (
+    member_account_id <> consultant_account_id
+    AND (consultant_id IS NULL) = (consultant_account_id IS NULL)
+    AND (consultant_id IS NULL) = (accepted_at IS NULL)
+    AND (state <> 'requested' OR consultant_id IS NULL)
+    AND (state <> 'running' OR consultant_id IS NOT NULL)
+);
+ALTER TABLE consultation_mark DROP CONSTRAINT IF EXISTS consultation_mark_order;
+ALTER TABLE consultation_mark ADD CONSTRAINT consultation_mark_order
+    CHECK (0 <= read_seq AND read_seq <= delivered_seq);
+
+-- Indexes --------------------------------------------------------------------------------------
+CREATE UNIQUE INDEX IF NOT EXISTS consultation_case_state ON consultation_case (id, service, state);
+CREATE INDEX IF NOT EXISTS consultation_queue_waiting
+    ON consultation_queue_entry (service, requested_at, case_id) WHERE state = 'requested';
+CREATE UNIQUE INDEX IF NOT EXISTS consultation_participant_now
+    ON consultation_participant (conversation_id, account_id) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS consultation_handover_asked
+    ON consultation_handover (case_id) WHERE state = 'asked';
+-- Every message updates its conversation's row: room for the next version on the same page.
+ALTER TABLE consultation_conversation SET (fillfactor = 70);
+ALTER TABLE consultation_mark SET (fillfactor = 70);
+
+-- A queue entry's state is its case's state: the database carries it over, past every policy.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conname = 'consultation_queue_entry_state') THEN
+        ALTER TABLE consultation_queue_entry ADD CONSTRAINT consultation_queue_entry_state
+            FOREIGN KEY (case_id, service, state) REFERENCES consultation_case (id, service, state)
+            ON UPDATE CASCADE;
+    END IF;
+END
+$$;
+
+-- Policies -------------------------------------------------------------------------------------
+DO $$
+DECLARE name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['case', 'queue_entry', 'conversation', 'participant', 'message',
+                                'mark', 'handover'] LOOP
+        EXECUTE format('ALTER TABLE consultation_%s ENABLE ROW LEVEL SECURITY', name);
+        EXECUTE format('ALTER TABLE consultation_%s FORCE ROW LEVEL SECURITY', name);
+    END LOOP;
+END
+$$;
+
+-- A waiting request: the consultants of its service; one addressed by name: that consultant alone.
+DROP POLICY IF EXISTS consultation_queue_entry_window ON consultation_queue_entry;
+CREATE POLICY consultation_queue_entry_window ON consultation_queue_entry
+    USING (
+        service = (SELECT k.service FROM consultation_consultant k
+                    WHERE k.id = NULLIF(current_setting('app.consultant', true), '')::uuid)
+        AND (addressed_to_id IS NULL
+             OR addressed_to_id = (SELECT NULLIF(current_setting('app.consultant', true), '')::uuid))
+    );
+-- Its member writes it once and never sees it again.
+DROP POLICY IF EXISTS consultation_queue_entry_request ON consultation_queue_entry;
+CREATE POLICY consultation_queue_entry_request ON consultation_queue_entry FOR INSERT
+    WITH CHECK (
+        (SELECT NULLIF(current_setting('app.account', true), '')::uuid) IS NOT NULL
+        AND state = 'requested' AND taken_by_id IS NULL
+    );
+
+-- A case: its two people; and, while it is being taken, whoever holds its queue entry.
+DROP POLICY IF EXISTS consultation_case_people ON consultation_case;
+CREATE POLICY consultation_case_people ON consultation_case
+    USING (
+        member_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+        OR consultant_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+        OR (state = 'requested' AND EXISTS (
+            SELECT 1 FROM consultation_queue_entry e
+             WHERE e.case_id = consultation_case.id AND e.state = 'requested'
+               AND e.taken_by_id = NULLIF(current_setting('app.consultant', true), '')::uuid))
+    );
+
+DROP POLICY IF EXISTS consultation_conversation_people ON consultation_conversation;
+CREATE POLICY consultation_conversation_people ON consultation_conversation
+    USING (
+        member_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+        OR consultant_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+    );
+
+-- Spans, marks and hand-overs are shown to the two people of this moment: who was handed over is not one.
+DO $$
+DECLARE name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['participant', 'mark', 'handover'] LOOP
+        EXECUTE format('DROP POLICY IF EXISTS consultation_%1$s_people ON consultation_%1$s', name);
+        EXECUTE format(
+            'CREATE POLICY consultation_%1$s_people ON consultation_%1$s USING (EXISTS ('
+            ' SELECT 1 FROM consultation_conversation v'
+            ' WHERE v.id = consultation_%1$s.conversation_id))', name);
+    END LOOP;
+END
+$$;
+
+-- A message: who takes part now, from where they came in. No policy updates or deletes one.
+DROP POLICY IF EXISTS consultation_message_read ON consultation_message;
+CREATE POLICY consultation_message_read ON consultation_message FOR SELECT
+    USING (EXISTS (
+        SELECT 1 FROM consultation_participant p
+         WHERE p.conversation_id = consultation_message.conversation_id
+           AND p.account_id = NULLIF(current_setting('app.account', true), '')::uuid
+           AND p.ended_at IS NULL AND consultation_message.seq >= p.from_seq));
+DROP POLICY IF EXISTS consultation_message_send ON consultation_message;
+CREATE POLICY consultation_message_send ON consultation_message FOR INSERT
+    WITH CHECK (
+        sender_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+        AND EXISTS (SELECT 1 FROM consultation_conversation v
+                     WHERE v.id = conversation_id AND v.closed_at IS NULL)
+    );
