@@ -32,6 +32,7 @@ _GIVE_SQL = """
 INSERT INTO notice_receipt (notice_id, version_no, union_id, account_id, kind, at, is_late)
 SELECT $1, $2, union_id, $4, $5, $6, $7 FROM unnest($3::uuid[]) AS given(union_id)
 ON CONFLICT (notice_id, union_id, account_id, kind) DO NOTHING
+RETURNING union_id, account_id, kind, version_no, at, is_late
 """
 
 _OWN_SQL = """
@@ -81,14 +82,18 @@ async def confirm(w: Work, notice_id: UUID, union_id: UUID, *, version_no: int) 
     ConfirmationNotWanted, ReceiptClosed, VersionOutdated, VersionUnknown.
     """
     offices = w.actor.offices & {union_id}
-    (row,) = await _find_own(w, notice_id, offices, ReceiptKind.CONFIRMED)
-    if row["at"] is None:
-        standing = _standing(row)
-        rules.ensure_confirmable(standing, version_no)
-        late = rules.is_late(standing.terms.reply_by, w.now)
-        await _give(w, notice_id, version_no, [union_id], kind=ReceiptKind.CONFIRMED, is_late=late)
-        (row,) = await _find_own(w, notice_id, offices, ReceiptKind.CONFIRMED)
-    return row
+    (own,) = await _find_own(w, notice_id, offices, ReceiptKind.CONFIRMED)
+    if own["at"] is not None:
+        return own
+    standing = _standing(own)
+    rules.ensure_confirmable(standing, version_no)
+    late = rules.is_late(standing.terms.reply_by, w.now)
+    given = await _give(
+        w, notice_id, version_no, [union_id], kind=ReceiptKind.CONFIRMED, is_late=late
+    )
+    # Empty when the same officer's other device was faster by a moment.
+    (receipt,) = given or await _find_own(w, notice_id, offices, ReceiptKind.CONFIRMED)
+    return receipt
 
 
 async def _find_own(
@@ -109,12 +114,13 @@ async def _give(
     *,
     kind: ReceiptKind,
     is_late: bool = False,
-) -> None:
-    given = await w.execute(
+) -> Sequence[Record]:
+    given = await w.fetch(
         _GIVE_SQL, notice_id, version_no, union_ids, w.actor.account(), kind, w.now, is_late
     )
     if given:
         w.nudge(BOARD_NUDGE, str(notice_id))
+    return given
 
 
 def _standing(row: Record) -> Standing:

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from domain.kernel.actor import NOBODY, Actor, Hierarchy
-from domain.kernel.database import connection, fetch
+from domain.kernel.database import fetch
 from domain.kernel.errors import DomainError, Forbidden, NotFound, Unauthenticated
 from domain.kernel.ids import new_id
 from domain.kernel.pages import PageRequest
@@ -26,6 +26,7 @@ from tests.support.announcing import RememberedAnnouncements
 from tests.support.clock import FrozenClock
 from tests.support.matrix import Matrix, a_cadre, a_matrix, a_union, an_officer
 from tests.support.notices import WORDS, publish, refused, rows_of_notices
+from tests.support.statements import counted_statements
 
 
 async def recipients(notice_id: UUID) -> set[UUID]:
@@ -227,28 +228,19 @@ async def test_an_audience_of_nobody_a_past_day_and_missing_words_leave_nothing(
 async def test_two_thousand_unions_take_no_more_statements_than_one(works: Works) -> None:
     city = await a_union(level=Level.FEDERATION)
     cadre = a_cadre(city)
-    statements: list[str] = []
 
-    async def count_statements(wanted: int) -> int:
-        statements.clear()
-        async with works.open(cadre) as w, connection() as conn:
-            conn.add_query_logger(_remember)
-            try:
-                await service.publish(
-                    w,
-                    city.id,
-                    Audience(zone_id=city.id),
-                    WORDS,
-                    terms=Terms(),
-                    client_key=new_id(),
-                )
-            finally:
-                conn.remove_query_logger(_remember)
-        assert (await rows_of_notices())["event"] == wanted
+    async def count_statements(facts: int) -> int:
+        async with works.open(cadre) as w, counted_statements() as statements:
+            await service.publish(
+                w,
+                city.id,
+                Audience(zone_id=city.id),
+                WORDS,
+                terms=Terms(),
+                client_key=new_id(),
+            )
+        assert (await rows_of_notices())["event"] == facts
         return len(statements)
-
-    def _remember(record: asyncpg.connection.LoggedQuery) -> None:
-        statements.append(record.query)
 
     await a_union(city)
     few = await count_statements(1)
