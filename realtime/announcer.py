@@ -22,11 +22,16 @@ class BusAnnouncer:
     def announce(self, events: Sequence[LoggedEvent]) -> None:
         """Hint at committed events."""
         for event in events:
-            is_small = len(orjson.dumps(event.body)) <= HINT_BODY_MAX_BYTES
-            self._bus.publish(
-                Hint(event.stream, event.epoch, event.offset, event if is_small else None)
-            )
+            told = event if _is_small(event) else None
+            self._bus.publish(Hint(event.stream, event.epoch, event.offset, told))
 
     def whisper(self, stream: str, kind: str, body: Mapping[str, Json]) -> None:
         """Pass on something ephemeral that is never stored."""
         self._bus.publish(Whisper(stream, kind, body))
+
+
+def _is_small(event: LoggedEvent) -> bool:
+    try:
+        return len(orjson.dumps(event.body)) <= HINT_BODY_MAX_BYTES
+    except TypeError:  # a body that the log took and JSON does not: the tails read it from there
+        return False

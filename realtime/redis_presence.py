@@ -1,0 +1,175 @@
+"""Presence over several processes: a sorted set a scope in Redis, each entry with its end.
+
+Each node owns its entries and renews them; a node that died is forgotten when they run out. While
+Redis is away every node tells what it sees by itself: presence may flicker, nothing else suffers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from typing import Any
+
+from redis import asyncio as aioredis
+
+from domain.kernel.ports import Announcer
+from realtime.presence import LocalPresence
+from realtime.redis_bus import FAILURES, connect, end_tasks
+from realtime.timing import TimerHandle, Timers
+
+logger = logging.getLogger(__name__)
+
+ENTRY_S = 45
+"""Life of an entry that is not renewed: how long a dead node's accounts seem present."""
+RENEW_S = 15.0
+"""Between two renewals: two may fail."""
+QUEUE_MAX = 4_096
+"""Comings and goings that wait for Redis; renewals make up for what is dropped."""
+TIMEOUT_S = 0.5
+"""A question of presence that takes longer is answered with what this node sees."""
+
+# Entries are "account|node" with their end by Redis's own clock. KEYS[1]: the scope's set.
+_NOW = "local now = tonumber(redis.call('TIME')[1])\n"
+_ELSEWHERE = """
+local function elsewhere(account)
+  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')) do
+    if string.sub(entry, 1, #account + 1) == account .. '|' then return 1 end
+  end
+  return 0
+end
+"""
+_ENTER = (
+    _NOW
+    + _ELSEWHERE
+    + """
+local before = elsewhere(ARGV[1])
+redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1] .. '|' .. ARGV[2])
+redis.call('EXPIRE', KEYS[1], 2 * ARGV[3])
+return 1 - before
+"""
+)
+_LEAVE = (
+    _NOW
+    + _ELSEWHERE
+    + """
+redis.call('ZREM', KEYS[1], ARGV[1] .. '|' .. ARGV[2])
+return 1 - elsewhere(ARGV[1])
+"""
+)
+_RENEW = (
+    _NOW
+    + _ELSEWHERE
+    + """
+for i = 3, #ARGV do redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[i] .. '|' .. ARGV[1]) end
+redis.call('EXPIRE', KEYS[1], 2 * ARGV[2])
+local gone = {}
+for _, entry in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now)) do
+  redis.call('ZREM', KEYS[1], entry)
+  local account = string.match(entry, '^(.*)|')
+  if account and elsewhere(account) == 0 then gone[#gone + 1] = account end
+end
+return gone
+"""
+)
+_PRESENT = _NOW + "return redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')"
+
+
+class RedisPresence(LocalPresence):
+    """What this node sees, told to and joined with what the others see."""
+
+    def __init__(
+        self, url: str, announcer: Announcer, timers: Timers, *, prefix: str = "unionhall"
+    ) -> None:
+        super().__init__(announcer, timers)
+        self._node = secrets.token_hex(8)
+        self._prefix = prefix
+        self._client = connect(url, socket_timeout=TIMEOUT_S)
+        self._changes: deque[tuple[str, str, bool]] = deque(maxlen=QUEUE_MAX)
+        self._writer: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self._timer: TimerHandle | None = None
+
+    async def present(self, scope: str) -> frozenset[str]:
+        """The accounts in the scope on any node; on this one while Redis is away."""
+        here = self.present_here(scope)
+        try:
+            entries = await self._run(_PRESENT, scope)
+        except FAILURES:
+            return here
+        return here | {entry.decode().rpartition("|")[0] for entry in entries}
+
+    async def start(self) -> None:
+        """Begin to renew."""
+        self._timer = self._timers.call_later(RENEW_S, self._on_tick)
+
+    async def stop(self) -> None:
+        """Take this node's entries out, as far as Redis is there."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await end_tasks({task for task in (self._writer, self._renewing) if task is not None})
+        held = [(scope, account) for scope in self._accounts for account in self._accounts[scope]]
+        await super().stop()
+        try:
+            for scope, account in held:
+                await self._run(_LEAVE, scope, account, self._node)
+            await self._client.aclose()
+        except FAILURES as error:
+            logger.warning("presence ends by itself in %d s: %s", ENTRY_S, type(error).__name__)
+
+    async def renew(self) -> None:
+        """Renew this node's entries and tell of accounts whose nodes have died."""
+        for scope, accounts in [(s, sorted(a)) for s, a in self._accounts.items()]:
+            try:
+                gone = await self._run(_RENEW, scope, self._node, ENTRY_S, *accounts)
+            except FAILURES as error:
+                logger.warning("presence not renewed: %s", type(error).__name__)
+                return
+            for account in gone:
+                self._tell(scope, account.decode(), present=False)
+
+    def _came(self, scope: str, account: str) -> None:
+        self._change(scope, account, present=True)
+
+    def _went(self, scope: str, account: str) -> None:
+        self._change(scope, account, present=False)
+
+    def _change(self, scope: str, account: str, *, present: bool) -> None:
+        self._changes.append((scope, account, present))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while self._changes:
+                scope, account, present = self._changes.popleft()
+                if await self._is_news(scope, account, present=present):
+                    self._tell(scope, account, present=present)
+        finally:
+            self._writer = None
+
+    async def _is_news(self, scope: str, account: str, *, present: bool) -> bool:
+        """Write it; whether no other node has this account in the scope."""
+        try:
+            if present:
+                return bool(await self._run(_ENTER, scope, account, self._node, ENTRY_S))
+            return bool(await self._run(_LEAVE, scope, account, self._node))
+        except FAILURES:
+            return True
+
+    async def _run(self, script: str, scope: str, *args: str | int) -> Any:
+        key = f"{self._prefix}:presence:{scope}"
+        async with asyncio.timeout(TIMEOUT_S):
+            return await _evaluate(self._client, script, key, *args)
+
+    def _on_tick(self) -> None:
+        self._timer = self._timers.call_later(RENEW_S, self._on_tick)
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self.renew())
+
+
+async def _evaluate(client: aioredis.Redis, script: str, key: str, *args: str | int) -> Any:
+    # redis-py types eval for the blocking and the asyncio client at once.
+    answer: Any = client.eval(script, 1, key, *[str(arg) for arg in args])
+    return await answer
