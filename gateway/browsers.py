@@ -97,12 +97,10 @@ def cors(settings: Settings, headers: Headers) -> RawHeaders:
 
 
 def preflight(settings: Settings, headers: Headers) -> RawHeaders:
-    """The answer to a browser that asks whether a page may call."""
-    allowed = cors(settings, headers)
-    if len(allowed) == 1:
-        return allowed
+    """What a known origin's page may send; goes with ``cors``. Nothing for others."""
+    if "origin" not in headers or is_foreign(settings, headers):
+        return []
     return [
-        *allowed,
         (b"access-control-allow-methods", b"GET, POST"),
         (b"access-control-allow-headers", f"authorization, content-type, {CUSTOM_HEADER}".encode()),
         (b"access-control-max-age", str(PREFLIGHT_AGE_S).encode()),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gateway.setting_checks import explain, refusals, typos
@@ -42,7 +43,7 @@ def _table(settings: Settings) -> Table:
     table = Table("variable", "value", "default", "means", title="Settings (设置)")
     for row in explain(settings):
         unit = f" {row.unit}" if row.unit else ""
-        value = row.value or "–"
+        value = escape(row.value) or "–"
         shown = value if row.is_default else f"[bold]{value}[/bold]"
         table.add_row(row.variable, shown + unit, row.default or "–", row.means)
     return table

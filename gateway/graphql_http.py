@@ -115,7 +115,7 @@ class GraphQLHttp:
         request = await self._request(scope, receive, headers)
         actor = await self._actor(headers, is_post=is_post)
         if not is_post and self.engine.kind(request) in {"mutation", "subscription"}:
-            raise MethodNotAllowed("method")
+            raise MethodNotAllowed(allowed="POST")
         cookies = None
         if is_post and not browsers.is_foreign(self.settings, headers):
             cookies = ResponseCookies()
@@ -140,7 +140,7 @@ class GraphQLHttp:
                 body = await read_body(receive, headers, bytes_max=bytes_max)
                 return request_of_body(body, bytes_max=bytes_max)
             case _:
-                raise MethodNotAllowed("method")
+                raise MethodNotAllowed
 
     async def _actor(self, headers: dict[str, str], *, is_post: bool) -> Actor:
         """Who asks. Raises Unauthenticated for a bearer token that is not, or no longer, good."""
@@ -194,9 +194,7 @@ def _refused(error: DomainError) -> Reply:
     headers: browsers.RawHeaders = []
     match error:
         case MethodNotAllowed():
-            status, headers = error.status, [(b"allow", b"GET, POST")]
-            if error.field == "method":
-                headers = [(b"allow", b"POST")]
+            status, headers = error.status, [(b"allow", error.allowed.encode())]
         case BadRequest():
             status = error.status
         case JsonTooLarge():

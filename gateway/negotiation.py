@@ -85,6 +85,10 @@ class MethodNotAllowed(BadRequest):
     code: ClassVar[str] = "request.method_not_allowed"
     status: ClassVar[int] = 405
 
+    def __init__(self, *, allowed: str = "GET, POST") -> None:
+        super().__init__("method")
+        self.allowed = allowed
+
 
 @dataclass(frozen=True, slots=True)
 class _Range:

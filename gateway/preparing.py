@@ -51,6 +51,7 @@ async def ensure_reachable(database_url: str) -> None:
 
 async def make_keys(settings: Settings, database_url: str) -> bool:
     """The federation has keys; whether they were made now. Raises NotPrepared."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     await connect(database_url, pool_min=1, pool_max=1)
     try:
         await init_keys(root_key_provider(settings))

@@ -1,0 +1,58 @@
+// GraphiQL on our own endpoint: queries over HTTP, subscriptions over graphql-transport-ws.
+import { createGraphiQLFetcher } from "@graphiql/toolkit";
+import { GraphiQL } from "graphiql";
+import "graphiql/graphiql.css";
+import { createClient } from "graphql-ws";
+import { createElement } from "react";
+import { createRoot } from "react-dom/client";
+
+const url = new URL("/graphql", location.href);
+const socketUrl = new URL(url);
+socketUrl.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+
+// What the headers tab holds when an operation starts also signs the socket in.
+let headers = {};
+const token = () => {
+  const name = Object.keys(headers).find((key) => key.toLowerCase() === "authorization");
+  return name?.length ? headers[name].replace(/^Bearer\s+/i, "") : undefined;
+};
+
+let socket;
+let socketToken;
+const socketFetcher = (http) => (params, options) => {
+  headers = options?.headers ?? {};
+  if (socket && token() !== socketToken) {
+    // Another person: what the old socket may see is not theirs.
+    socket.dispose();
+    socket = undefined;
+  }
+  return http(params, options);
+};
+const client = {
+  subscribe: (payload, sink) => {
+    if (!socket) {
+      socketToken = token();
+      const connectionParams = socketToken ? { token: socketToken } : {};
+      socket = createClient({ url: socketUrl.href, lazy: true, connectionParams });
+    }
+    return socket.subscribe(payload, sink);
+  },
+};
+
+const FIRST_QUERY = `# 职工之家 · Unionhall
+# Sign in with the mutation below (\`unionhall demo\` prints names and passwords),
+# then put the token into the headers tab: {"Authorization": "Bearer …"}
+query Hello {
+  __typename
+}
+`;
+
+createRoot(document.getElementById("ide")).render(
+  createElement(GraphiQL, {
+    fetcher: socketFetcher(createGraphiQLFetcher({ url: url.href, wsClient: client })),
+    defaultQuery: FIRST_QUERY,
+    defaultEditorToolsVisibility: "headers",
+    // A token must not outlive the tab on a shared computer.
+    shouldPersistHeaders: false,
+  }),
+);
