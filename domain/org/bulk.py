@@ -137,7 +137,7 @@ async def enter_employers(w: Work, employers: Sequence[NewEmployer]) -> None:
             " SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, name text, uscc text,"
             " ownership text, investor_country text, zone_id uuid, head_count int,"
             " contracts_signed int, counted_on date)",
-            orjson.dumps(rows).decode(),
+            orjson.dumps(rows, default=str).decode(),
         )
     except UniqueViolationError as taken:
         raise CreditCodeTaken from taken
@@ -150,7 +150,7 @@ async def enter_departments(w: Work, departments: Sequence[NewDepartment]) -> No
         "INSERT INTO org_department (id, name, functions, rank)"
         " SELECT * FROM jsonb_to_recordset($1::jsonb)"
         " AS r(id uuid, name text, functions text, rank int)",
-        orjson.dumps(departments).decode(),
+        orjson.dumps(departments, default=str).decode(),
     )
 
 
@@ -161,7 +161,7 @@ async def enter_seats(w: Work, seats: Sequence[NewSeat]) -> None:
         "INSERT INTO org_seat (id, union_id, account_id, post, from_on)"
         " SELECT * FROM jsonb_to_recordset($1::jsonb)"
         " AS r(id uuid, union_id uuid, account_id uuid, post text, from_on date)",
-        orjson.dumps(seats).decode(),
+        orjson.dumps(seats, default=str).decode(),
     )
 
 

@@ -178,7 +178,8 @@ SELECT (n->>'id')::uuid, r.seq, n->>'name', n->>'level', n->>'kind',
 async def insert_unions(w: Work, placed: Sequence[PlacedUnion]) -> None:
     """Write the rows in one statement. Raises CreditCodeTaken."""
     try:
-        await w.execute(_INSERT, orjson.dumps(placed).decode())
+        # ``default``: the driver's own UUID class is unknown to orjson.
+        await w.execute(_INSERT, orjson.dumps(placed, default=str).decode())
     except UniqueViolationError as taken:
         # Paths and numbers are ours and unique; only a credit code can be somebody else's.
         raise CreditCodeTaken from taken

@@ -1,0 +1,362 @@
+"""Who may see what: random moves of the matrix, dated grants, seats and queries on the real
+database equal a small reference model, through the services and under row-level security alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from domain.access import service as access
+from domain.access.models import Account, AccountKind, Session, SessionKind
+from domain.access.roles import ROLES, Role
+from domain.kernel.actor import SYSTEM, Actor, Hierarchy
+from domain.kernel.capabilities import Capability
+from domain.kernel.database import fetch_as
+from domain.kernel.errors import DomainError, Forbidden, NotFound
+from domain.kernel.ids import new_id
+from domain.kernel.pages import PageRequest
+from domain.kernel.work import Work, Works
+from domain.members import service as members
+from domain.org import service as org
+from domain.org.matrix import NewUnion
+from domain.org.models import Post
+from domain.org.rules import federation_day
+from tests.support.clock import FrozenClock
+from tests.support.org import a_town, somebody
+
+T = TypeVar("T")
+ACCOUNTS = 4
+EXAMPLES_MAX = 15
+STEPS_MAX = 25
+_EMPTY = "member_membership, member, access_grant, access_session, access_account, org_seat, event"
+
+
+@dataclass
+class Grant:
+    """A role as the model remembers it."""
+
+    account: UUID
+    role: Role
+    union: UUID
+    hierarchy: Hierarchy
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+@dataclass
+class Model:
+    """Who may see what, by walking up from a member's union: no paths, no ranges, no SQL."""
+
+    root: UUID
+    territory: dict[UUID, UUID | None] = field(default_factory=dict)
+    line: dict[UUID, UUID | None] = field(default_factory=dict)
+    members: dict[UUID, UUID] = field(default_factory=dict)
+    own: dict[UUID, UUID] = field(default_factory=dict)
+    grants: dict[UUID, Grant] = field(default_factory=dict)
+    seats: dict[UUID, tuple[UUID, UUID, date, date | None]] = field(default_factory=dict)
+
+    def chain(self, union: UUID, hierarchy: Hierarchy) -> list[UUID]:
+        """The union and all above it; nothing when it isn't in that hierarchy at all."""
+        parents = self.territory if hierarchy is Hierarchy.TERRITORY else self.line
+        chain = [union]
+        while (parent := parents[chain[-1]]) is not None:
+            assert parent not in chain, "a cycle"
+            chain.append(parent)
+        return chain if chain[-1] == self.root else []
+
+    def reaches(self, account: UUID, needs: Capability, union: UUID, now: datetime) -> bool:
+        return any(
+            grant.account == account
+            and needs in ROLES[grant.role]
+            and grant.valid_from <= now
+            and (grant.valid_to is None or now < grant.valid_to)
+            and grant.union in self.chain(union, grant.hierarchy)
+            for grant in self.grants.values()
+        )
+
+    def in_scope(self, account: UUID, now: datetime) -> set[UUID]:
+        needs = Capability.MEMBER_READ
+        return {m for m, union in self.members.items() if self.reaches(account, needs, union, now)}
+
+    def offices(self, account: UUID, day: date) -> set[UUID]:
+        return {
+            union
+            for holder, union, first, end in self.seats.values()
+            if holder == account and first <= day and (end is None or day < end)
+        }
+
+
+class Seeing(RuleBasedStateMachine):
+    """Random histories of a small federation. Fixtures arrive as class attributes."""
+
+    loop: asyncio.AbstractEventLoop
+    works: Works
+    clock: FrozenClock
+    owner_url: str
+
+    def run(self, made: Callable[..., Awaitable[T]], *args: Any, **named: Any) -> T:
+        """The coroutine's result, from the loop that owns the pool."""
+
+        async def call() -> T:
+            return await made(*args, **named)
+
+        return asyncio.run_coroutine_threadsafe(call(), self.loop).result(60)
+
+    def do(self, verb: Callable[..., Awaitable[T]], *args: Any, **named: Any) -> T | None:
+        """The verb in a work of the admin; None, and nothing happened, when it is refused."""
+
+        async def call() -> T:
+            async with self.works.open(self.admin) as w:
+                return await verb(w, *args, **named)
+
+        with suppress(DomainError):
+            return self.run(call)
+        return None
+
+    @initialize()
+    def begin(self) -> None:
+        self.run(self._begin)
+
+    async def _begin(self) -> None:
+        connection = await asyncpg.connect(self.owner_url)
+        try:
+            for table in _EMPTY.split(", "):
+                await connection.execute(f"DELETE FROM {table}")
+            await connection.execute(
+                "SET session_replication_role = replica; DELETE FROM org_union"
+            )
+        finally:
+            await connection.close()
+        town = await a_town(self.works)
+        self.admin = await somebody(Role.FEDERATION_ADMIN, town.city)
+        self.model = Model(town.city)
+        for row in await fetch_as(SYSTEM, "SELECT * FROM org_union ORDER BY seq"):
+            self.model.territory[row["id"]] = row["territory_parent_id"]
+            self.model.line[row["id"]] = row["line_parent_id"]
+        for union in (town.a, town.b, town.c, town.d):
+            await self._enter(union)
+        self.sessions = {}
+        for member in list(self.model.members)[:ACCOUNTS]:
+            account = await Account.create(
+                kind=AccountKind.MEMBER, member_id=member, created_at=self.clock.now()
+            )
+            self.model.own[account.id] = member
+            self.sessions[account.id] = await self._sign_in(account)
+
+    async def _sign_in(self, account: Account) -> UUID:
+        never = self.clock.now() + timedelta(days=36_500)
+        session = await Session.create(
+            account=account,
+            kind=SessionKind.APP,
+            token_hash=new_id().bytes,
+            token_expires_at=never,
+            user_agent="test",
+            opened_at=self.clock.now(),
+            seen_at=self.clock.now(),
+            expires_at=never,
+        )
+        return session.id
+
+    async def _enter(self, union: UUID) -> None:
+        """A member without sealed columns: they are no matter of who sees the row."""
+        member = new_id()
+        async with self.works.open(SYSTEM) as w:
+            await w.execute(
+                "INSERT INTO member (id, union_id, territory_path, line_path, state, name_mask,"
+                " name, id_type, id_number, is_migrant, collected_by, collected_at)"
+                " SELECT $1, id, territory_path, line_path, 'active', '王**', '', 'resident', '',"
+                " false, $1, $3 FROM org_union WHERE id = $2",
+                member,
+                union,
+                w.now,
+            )
+        self.model.members[member] = union
+
+    def union(self, number: int) -> UUID:
+        return list(self.model.territory)[number % len(self.model.territory)]
+
+    def account(self, number: int) -> UUID:
+        return list(self.model.own)[number]
+
+    unions = st.integers(0, 30)
+    accounts = st.integers(0, ACCOUNTS - 1)
+    days = st.integers(-2, 4)
+
+    @rule(under=unions, line=st.none() | unions)
+    def found(self, under: int, line: int | None) -> None:
+        parents = self.union(under), None if line is None else self.union(line)
+        new = NewUnion(name="新工会", territory_parent_id=parents[0], line_parent_id=parents[1])
+        if self.do(org.found_union, new) is not None:
+            self.model.territory[new.id], self.model.line[new.id] = parents
+
+    @rule(which=unions, under=unions, line=st.none() | unions)
+    def move(self, which: int, under: int, line: int | None) -> None:
+        union = self.union(which)
+        parents = self.union(under), None if line is None else self.union(line)
+
+        async def moved(w: Work) -> bool:
+            await org.move_union(
+                w, union, territory_parent_id=parents[0], line_parent_id=parents[1]
+            )
+            return True
+
+        if self.do(moved):
+            self.model.territory[union], self.model.line[union] = parents
+
+    @rule(which=unions)
+    def enter(self, which: int) -> None:
+        self.run(self._enter, self.union(which))
+
+    @rule(
+        who=accounts,
+        role=st.sampled_from([*Role]),
+        at=unions,
+        hierarchy=st.sampled_from([*Hierarchy]),
+        first=days,
+        length=st.none() | st.integers(1, 4),
+    )
+    def grant(
+        self, who: int, role: Role, at: int, hierarchy: Hierarchy, first: int, length: int | None
+    ) -> None:
+        valid_from = self.clock.now() + timedelta(days=first)
+        valid_to = None if length is None else valid_from + timedelta(days=length)
+        new = access.NewGrant(
+            self.account(who), role, self.union(at), hierarchy, valid_from, valid_to
+        )
+        granted = self.do(access.grant_role, new)
+        if granted is not None:
+            self.model.grants[granted] = Grant(
+                new.account_id, role, new.union_id, hierarchy, valid_from, valid_to
+            )
+
+    @rule(which=st.integers(0, 10))
+    def revoke(self, which: int) -> None:
+        if self.model.grants:
+            grant = list(self.model.grants)[which % len(self.model.grants)]
+            self.do(access.revoke_grant, grant)
+            del self.model.grants[grant]
+
+    @rule(who=accounts, at=unions, post=st.sampled_from([*Post]), first=days)
+    def take_seat(self, who: int, at: int, post: Post, first: int) -> None:
+        account, union = self.account(who), self.union(at)
+        from_on = federation_day(self.clock.now()) + timedelta(days=first)
+        seat = self.do(org.appoint, union, account, post=post, from_on=from_on)
+        if seat is not None:
+            self.model.seats[seat] = (account, union, from_on, None)
+
+    @rule(which=st.integers(0, 10))
+    def end_seat(self, which: int) -> None:
+        held = [seat for seat, (*_, end) in self.model.seats.items() if end is None]
+        if held:
+            seat = held[which % len(held)]
+            self.do(org.end_seat, seat)
+            account, union, first, _ = self.model.seats[seat]
+            end = max(first, federation_day(self.clock.now()))
+            self.model.seats[seat] = (account, union, first, end)
+
+    @rule(days=st.integers(0, 3))
+    def wait(self, days: int) -> None:
+        self.clock.advance(days=days)
+
+    @invariant()
+    def everybody_sees_what_the_model_says(self) -> None:
+        if hasattr(self, "sessions"):
+            self.run(self._compare)
+
+    async def _compare(self) -> None:
+        now = self.clock.now()
+        for account, session in self.sessions.items():
+            actor = await access.actor_of_session(session, now)
+            assert actor is not None
+            in_scope = self.model.in_scope(account, now)
+            own = {self.model.own[account]}
+            assert await self._by_rows_alone(actor) == in_scope | own
+            assert await self._listed(actor) == in_scope
+            found = await members.members_by_id(actor, list(self.model.members))
+            assert set(found) == in_scope | own
+            assert actor.offices == self.model.offices(account, federation_day(now))
+            await self._assert_strangers_look_absent(actor, in_scope | own)
+
+    async def _by_rows_alone(self, actor: Actor) -> set[UUID]:
+        return {row["id"] for row in await fetch_as(actor, "SELECT id FROM member")}
+
+    async def _listed(self, actor: Actor) -> set[UUID]:
+        """The whole list, three rows a page, and its count."""
+        if not actor.has(Capability.MEMBER_READ):
+            with pytest.raises(Forbidden):
+                members.select_members(actor)
+            return set()
+        seen: list[UUID] = []
+        for page in await _pages(actor):
+            seen += page
+        assert len(seen) == len(set(seen)) == await members.count_members(actor)
+        return set(seen)
+
+    async def _assert_strangers_look_absent(self, actor: Actor, seen: set[UUID]) -> None:
+        for stranger in [m for m in self.model.members if m not in seen][:2]:
+            with pytest.raises(NotFound) as refusal:
+                await members.get_member(actor, stranger)
+            assert refusal.value.code == "not_found"
+
+
+async def _pages(actor: Actor) -> list[list[UUID]]:
+    pages, after = [], None
+    while True:
+        page = await members.list_members(actor, PageRequest(first=3, after=after))
+        pages.append([row["id"] for row in page.rows])
+        if not page.has_next:
+            return pages
+        after = page.listing.cursor(page.rows[-1])
+
+
+@pytest.fixture
+def machine(works: Works, clock: FrozenClock, database: str) -> type[Seeing]:
+    """The state machine on this test's database."""
+    Seeing.works, Seeing.clock, Seeing.owner_url = works, clock, database
+    return Seeing
+
+
+async def test_random_histories_show_everybody_exactly_what_the_model_says(
+    machine: type[Seeing],
+) -> None:
+    machine.loop = asyncio.get_running_loop()
+    await asyncio.to_thread(
+        run_state_machine_as_test,
+        machine,
+        settings=settings(
+            max_examples=EXAMPLES_MAX,
+            stateful_step_count=STEPS_MAX,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_the_model_itself_knows_both_hierarchies() -> None:
+    root, zone, line, union = (new_id() for _ in range(4))
+    model = Model(
+        root,
+        territory={root: None, zone: root, line: root, union: zone},
+        line={root: None, zone: None, line: root, union: None},
+    )
+    assert model.chain(union, Hierarchy.TERRITORY) == [union, zone, root]
+    assert model.chain(union, Hierarchy.LINE) == []
+    model.line[union] = line
+    assert model.chain(union, Hierarchy.LINE) == [union, line, root]
