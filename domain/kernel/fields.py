@@ -28,3 +28,10 @@ class DigestField(Field[bytes]):
 
     field_type = bytes
     SQL_TYPE = "BYTEA"
+
+
+class AssignedIntField(fields.IntField[int]):
+    """An integer key that the program assigns; the ORM's own would become an identity column."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "generated": False})

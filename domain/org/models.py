@@ -7,7 +7,7 @@ from enum import StrEnum
 from tortoise import fields
 from tortoise.models import Model
 
-from domain.kernel.fields import PathField
+from domain.kernel.fields import AssignedIntField, PathField
 from domain.kernel.ids import new_id
 
 NAME_CHARS_MAX = 120
@@ -181,7 +181,7 @@ class Seat(Model):
 class SampleMarker(Model):
     """This federation is a sample (示例数据): one row, made before any of its rows."""
 
-    id = fields.SmallIntField(primary_key=True, generated=False)
+    id = AssignedIntField(primary_key=True)
     members_wanted = fields.IntField()
     members_done = fields.IntField(default=0)
     """How far the filling came: an interrupted one goes on from here."""

@@ -7,6 +7,8 @@ from enum import StrEnum
 from tortoise import fields
 from tortoise.models import Model
 
+from domain.kernel.fields import AssignedIntField
+
 
 class Purpose(StrEnum):
     """What a data key protects. Each has a key of its own: a process may hold only some."""
@@ -35,7 +37,7 @@ class KeyStatus(StrEnum):
 class CryptoKey(Model):
     """One key of the upper levels: 0 root (never stored), 1 purpose, 2 district."""
 
-    id = fields.IntField(primary_key=True, generated=False)
+    id = AssignedIntField(primary_key=True)
     level = fields.SmallIntField()
     purpose = fields.CharField(max_length=40)
     district = fields.CharField(max_length=64)
