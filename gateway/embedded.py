@@ -7,6 +7,7 @@ last; a killed process leaves it running for the next start. Refuses: to be used
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shlex
@@ -263,10 +264,13 @@ def _stop(cluster: _Cluster) -> None:
     state = _state(cluster)
     if state is None:
         return
-    os.kill(state.pid, signal.SIGINT)
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    while (cluster.data / "postmaster.pid").exists() and time.monotonic() < deadline:
-        time.sleep(POLL_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(state.pid, signal.SIGINT)
+        # The socket closes first; the process lives until all is written.
+        while (cluster.data / "postmaster.pid").exists() and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+            os.kill(state.pid, 0)
     if state.socket_folder != cluster.data:
         shutil.rmtree(state.socket_folder, ignore_errors=True)
 
