@@ -13,6 +13,7 @@ from domain.access.models import AccountKind, AccountState, EndReason
 from domain.access.roles import Role
 from domain.access.rules import ensure_may_grant, may_grant_anywhere
 from domain.access.standing import bump, end_sessions, lock_account
+from domain.audit import service as audit
 from domain.kernel.actor import Hierarchy, Place
 from domain.kernel.capabilities import Capability
 from domain.kernel.errors import Conflict, Invalid, NotFound
@@ -72,6 +73,8 @@ async def create_accounts(w: Work, accounts: Sequence[NewAccount]) -> list[UUID]
     )
     if count != len(rows):
         raise AccountExists
+    only = accounts[0].id if len(accounts) == 1 else None
+    await audit.record(w, "access.accounts_created", subject_kind="account", subject_id=only)
     return [account.id for account in accounts]
 
 
@@ -83,6 +86,7 @@ async def disable_account(w: Work, account_id: UUID) -> None:
     """
     await _ensure_over(w, account_id)
     if await _set_state(w, account_id, AccountState.DISABLED):
+        await audit.record(w, "access.disabled", subject_kind="account", subject_id=account_id)
         w.record(AuthorityChanged(account_id, Change.DISABLED))
         await end_sessions(w, account_id, EndReason.DISABLED)
 
@@ -91,6 +95,7 @@ async def enable_account(w: Work, account_id: UUID) -> None:
     """The account can be signed in to again; its old sessions stay ended. As disable_account."""
     await _ensure_over(w, account_id)
     if await _set_state(w, account_id, AccountState.ACTIVE):
+        await audit.record(w, "access.enabled", subject_kind="account", subject_id=account_id)
         w.record(AuthorityChanged(account_id, Change.ENABLED))
 
 

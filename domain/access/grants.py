@@ -18,6 +18,7 @@ from domain.access.rules import (
     ensure_may_grant,
 )
 from domain.access.standing import bump, lock_account
+from domain.audit import service as audit
 from domain.kernel.actor import Actor, Hierarchy, Place
 from domain.kernel.capabilities import Capability
 from domain.kernel.database import Record, fetch
@@ -78,6 +79,7 @@ async def grant_role(w: Work, new: NewGrant) -> UUID:
         return UUID(str(held[0]["id"]))
     await _insert(w, [new])
     await bump(w, new.account_id)
+    await audit.record(w, "access.granted", subject_kind="grant", subject_id=new.id)
     w.record(AuthorityChanged(new.account_id, Change.GRANTED, new.id, new.union_id, new.role.value))
     return new.id
 
@@ -107,6 +109,7 @@ async def revoke_grant(w: Work, grant_id: UUID) -> None:
     if count == 0:
         raise NotFound
     await bump(w, grant["account_id"])
+    await audit.record(w, "access.revoked", subject_kind="grant", subject_id=grant_id)
     w.record(
         AuthorityChanged(
             grant["account_id"], Change.REVOKED, grant_id, grant["union_id"], grant["role"]
@@ -119,6 +122,7 @@ async def import_grants(w: Work, grants: Sequence[NewGrant]) -> None:
     assert w.actor.is_system, "people grant one by one"
     assert len(grants) <= GRANTS_MAX, "split it"
     await _insert(w, grants)
+    await audit.record(w, "access.grants_imported", subject_kind="grant", subject_id=None)
 
 
 async def sign_pledge(w: Work, version: int) -> None:
@@ -140,6 +144,7 @@ async def sign_pledge(w: Work, version: int) -> None:
     )
     if count:
         await bump(w, account_id)
+        await audit.record(w, "access.pledge_signed", subject_kind="account", subject_id=account_id)
         w.record(AuthorityChanged(account_id, Change.PLEDGE_SIGNED))
 
 

@@ -6,6 +6,7 @@ chains. Opens its own Work, because the end of a session must be committed thoug
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
 from domain.access import rules
@@ -16,6 +17,8 @@ from domain.access.tokens import Token, device_hash, parse_token, successors
 from domain.kernel.actor import NOBODY
 from domain.kernel.database import Record
 from domain.kernel.work import Work, Works
+
+_log = logging.getLogger("unionhall.access")
 
 
 async def refresh_session(works: Works, refresh_token: str, *, client: Client) -> SignedIn:
@@ -73,6 +76,7 @@ async def _refresh(w: Work, token: Token, client: Client) -> SignedIn | None:
     elif await _is_retry(w, token, refresh, session, client):
         ends = session["token_expires_at"]
     else:
+        _log.warning("refresh token reused: session %s", session["id"])
         await end_sessions(w, session["account_id"], EndReason.REUSED, only=[session["id"]])
         return None
     return SignedIn(

@@ -208,7 +208,7 @@ def ensure_may_grant(actor: Actor, role: Role, hierarchy: Hierarchy, place: Plac
     if not any(Capability.GRANT_WRITE in reach.capabilities for reach in over):
         raise NotFound
     missing = ROLES[role].difference(*(reach.capabilities for reach in over))
-    is_admin = any(reach.role == Role.FEDERATION_ADMIN for reach in over)
+    is_admin = any(r.role == Role.FEDERATION_ADMIN and _is_federation(r) for r in over)
     if missing and not (is_admin and missing <= APPOINTED):
         raise RoleNotYours
 

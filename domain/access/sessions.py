@@ -31,6 +31,7 @@ from domain.access.models import (
 from domain.access.refreshes import add_refresh_token
 from domain.access.standing import end_sessions, lock_account
 from domain.access.tokens import device_hash, new_token
+from domain.audit import service as audit
 from domain.kernel.actor import NOBODY, Actor
 from domain.kernel.database import Record
 from domain.kernel.errors import NotFound
@@ -71,14 +72,18 @@ async def sign_in(works: Works, identifier: str, password: str, *, client: Clien
     rehashed = None
     if vault.needs_rehash(stored, profile=candidate.profile):
         rehashed = await vault.hash_password(password, profile=candidate.profile)
-    async with works.open(NOBODY) as w:
+    async with works.open(Actor(candidate.account["id"])) as w:
         account = await lock_account(w, candidate.account["id"])
         is_same = account["password_hash"] == stored
         if is_same and account["state"] == AccountState.ACTIVE:
             await clear_attempts(w, candidate.attempt)
             if rehashed is not None:
                 await _store_password(w, account["id"], rehashed)
-            return await _open_session(w, account, client)
+            opened = await _open_session(w, account, client)
+            await audit.record(
+                w, "access.signed_in", subject_kind="session", subject_id=opened.session_id
+            )
+            return opened
     # It changed while the password was being looked at.
     raise rules.SignInRefused(retry_after_s=0)
 
@@ -129,6 +134,9 @@ async def change_password(works: Works, actor: Actor, *, current: str, new: str)
         await clear_attempts(w, attempt)
         await _store_password(w, account_id, hashed)
         await end_sessions(w, account_id, EndReason.PASSWORD_CHANGED, but=actor.session_id)
+        await audit.record(
+            w, "access.password_changed", subject_kind="account", subject_id=account_id
+        )
 
 
 async def _find_candidate(w: Work, identifier: Identifier, client: Client) -> _Candidate:
