@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import asyncpg
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from domain.kernel.actor import NOBODY, Actor
+from domain.kernel.database import UNREACHABLE
 from domain.kernel.errors import DomainError, Forbidden, Limited, Unauthenticated, Unavailable
 from domain.kernel.json_text import BadJson, JsonTooLarge
 from domain.kernel.ports import Edge, Engine, GraphQLAnswer, GraphQLRequest, ResponseCookies
@@ -104,7 +104,7 @@ class GraphQLHttp:
             return await self._operate(scope, receive, headers, media)
         except DomainError as error:
             return _refused(error)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNREACHABLE as error:
             log.error("unavailable: %s while answering", type(error).__name__)
             return _refused(Unavailable())
 

@@ -12,15 +12,15 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import asyncpg
 from tortoise import Tortoise
 from tortoise.connection import get_connections
+from tortoise.exceptions import DBConnectionError
 
 from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 
 if TYPE_CHECKING:
-    import asyncpg
-
     Connection: TypeAlias = (
         asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
     )
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 else:
     Connection = Any
     Record = Any
+
+UNREACHABLE = (
+    *(OSError, DBConnectionError),
+    *(asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError),
+)
+"""What is raised when the database is away: the caller may try again, nothing is wrong with it."""
 
 CONNECTION = "default"
 APP = "unionhall"
