@@ -39,11 +39,11 @@ from domain.org.matrix import NewUnion
 from domain.org.models import Post
 from domain.org.rules import federation_day
 from tests.support.clock import FrozenClock
-from tests.support.org import a_town, somebody
+from tests.support.org import Town, a_town, somebody
 
 T = TypeVar("T")
-ACCOUNTS = 4
-EXAMPLES_MAX = 15
+ACCOUNTS = 3
+EXAMPLES_MAX = 20
 STEPS_MAX = 25
 _EMPTY = "member_membership, member, access_grant, access_session, access_account, org_seat, event"
 
@@ -159,6 +159,36 @@ class Seeing(RuleBasedStateMachine):
             )
             self.model.own[account.id] = member
             self.sessions[account.id] = await self._sign_in(account)
+        await self._begin_with_authority(town)
+
+    async def _begin_with_authority(self, town: Town) -> None:
+        """Somebody in each hierarchy, and a line two levels deep: chance makes them too rarely."""
+        self.town = town
+        for union, parent in ((town.association, town.metal), (town.b, town.association)):
+            async with self.works.open(self.admin) as w:
+                await org.move_union(
+                    w,
+                    union,
+                    territory_parent_id=self.model.territory[union],
+                    line_parent_id=parent,
+                )
+            self.model.line[union] = parent
+        line, territory = Hierarchy.LINE, Hierarchy.TERRITORY
+        for number, role, union, hierarchy in (
+            (0, Role.LINE_CADRE, town.metal, line),
+            (1, Role.ZONE_CADRE, town.east, territory),
+            (1, Role.LINE_CADRE, town.textile, line),
+            (2, Role.CHAIR, town.association, line),
+        ):
+            new = access.NewGrant(self.account(number), role, union, hierarchy, self.clock.now())
+            async with self.works.open(self.admin) as w:
+                self._remember(await access.grant_role(w, new), new)
+
+    def _remember(self, id_: UUID, new: access.NewGrant) -> None:
+        assert new.valid_from is not None
+        self.model.grants[id_] = Grant(
+            new.account_id, new.role, new.union_id, new.hierarchy, new.valid_from, new.valid_to
+        )
 
     async def _sign_in(self, account: Account) -> UUID:
         never = self.clock.now() + timedelta(days=36_500)
@@ -208,9 +238,18 @@ class Seeing(RuleBasedStateMachine):
 
     @rule(which=unions, under=unions, line=st.none() | unions)
     def move(self, which: int, under: int, line: int | None) -> None:
-        union = self.union(which)
-        parents = self.union(under), None if line is None else self.union(line)
+        self._move(self.union(which), self.union(under), None if line is None else self.union(line))
 
+    @rule(
+        which=st.sampled_from(["association", "association", "a", "b", "c", "d"]),
+        under=st.sampled_from(["east", "west", "association"]),
+        line=st.sampled_from(["metal", "textile", "association", None]),
+    )
+    def move_within_reason(self, which: str, under: str, line: str | None) -> None:
+        parent = None if line is None else getattr(self.town, line)
+        self._move(getattr(self.town, which), getattr(self.town, under), parent)
+
+    def _move(self, union: UUID, *parents: UUID | None) -> None:
         async def moved(w: Work) -> bool:
             await org.move_union(
                 w, union, territory_parent_id=parents[0], line_parent_id=parents[1]
@@ -242,9 +281,7 @@ class Seeing(RuleBasedStateMachine):
         )
         granted = self.do(access.grant_role, new)
         if granted is not None:
-            self.model.grants[granted] = Grant(
-                new.account_id, role, new.union_id, hierarchy, valid_from, valid_to
-            )
+            self._remember(granted, new)
 
     @rule(which=st.integers(0, 10))
     def revoke(self, which: int) -> None:
@@ -298,7 +335,7 @@ class Seeing(RuleBasedStateMachine):
         return {row["id"] for row in await fetch_as(actor, "SELECT id FROM member")}
 
     async def _listed(self, actor: Actor) -> set[UUID]:
-        """The whole list, three rows a page, and its count."""
+        """The whole list, four rows a page, and its count."""
         if not actor.has(Capability.MEMBER_READ):
             with pytest.raises(Forbidden):
                 members.select_members(actor)
@@ -319,7 +356,7 @@ class Seeing(RuleBasedStateMachine):
 async def _pages(actor: Actor) -> list[list[UUID]]:
     pages, after = [], None
     while True:
-        page = await members.list_members(actor, PageRequest(first=3, after=after))
+        page = await members.list_members(actor, PageRequest(first=4, after=after))
         pages.append([row["id"] for row in page.rows])
         if not page.has_next:
             return pages
@@ -327,7 +364,7 @@ async def _pages(actor: Actor) -> list[list[UUID]]:
 
 
 @pytest.fixture
-def machine(works: Works, clock: FrozenClock, database: str) -> type[Seeing]:
+def machine(works: Works, clock: FrozenClock, database: str, test_keyring: object) -> type[Seeing]:
     """The state machine on this test's database."""
     Seeing.works, Seeing.clock, Seeing.owner_url = works, clock, database
     return Seeing
