@@ -15,6 +15,7 @@ from tortoise import Tortoise
 import domain
 from domain.kernel.database import tortoise_config
 from domain.migrations import SQL_FILES, sql_text
+from gateway.migrate import migrate, unwritten_changes
 
 TEMPLATE_LOCK = 7_318_001
 """Advisory lock under which one worker makes the template while the others wait."""
@@ -83,7 +84,11 @@ async def _make_template(
     making = f"{template}_making"
     await admin.execute(f'DROP DATABASE IF EXISTS "{making}" WITH (FORCE)')
     await admin.execute(f'CREATE DATABASE "{making}" TEMPLATE template0')
-    await generate_schema(with_database(server_url, making))
+    url = with_database(server_url, making)
+    if await unwritten_changes():
+        await generate_schema(url)
+    else:
+        await migrate(url)
     await admin.execute(f'ALTER DATABASE "{making}" RENAME TO "{template}"')
 
 
