@@ -14,6 +14,8 @@ from tests.support.announcing import RememberedAnnouncements
 from tests.support.clock import FrozenClock
 from tests.support.database import drop_database, make_worker_database, wipe
 
+pytest_plugins = ("tests.skips", "tests.support.vault")
+
 POOL_MAX = 6
 """Enough for tests with concurrent writers; two workers stay far below the server's limit."""
 
