@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+from domain.access.facts import account_stream
 from domain.consultations.models import Role, Service, Topic, Urgency
 from domain.kernel.streams import Fact
 
@@ -24,11 +25,6 @@ def conversation_stream(conversation_id: UUID) -> str:
 def queue_stream(queue: Service | UUID) -> str:
     """The stream of a service's queue, or of the requests addressed to one consultant."""
     return f"qu:{queue}"
-
-
-def account_stream(account_id: UUID) -> str:
-    """The stream of one account."""
-    return f"me:{account_id}"
 
 
 TYPING = "consultations.typing"

@@ -181,7 +181,6 @@ async def _change_reader(w: Work, case: Record, target: Record, *, shares_past: 
     conversation_id, top_seq = changed[0]
     # Holding the stream, too: no mark may slip in between and be seen by the new one.
     top_offset = await w.hold_stream(facts.conversation_stream(conversation_id))
-    from_seq = rules.first_visible(top_seq, shares_past=shares_past)
     await w.execute(
         "UPDATE consultation_participant SET ended_at = $2, until_seq = $3"
         " WHERE conversation_id = $1 AND role = 'consultant' AND ended_at IS NULL",
@@ -189,6 +188,14 @@ async def _change_reader(w: Work, case: Record, target: Record, *, shares_past: 
         w.now,
         top_seq,
     )
+    from_seq = rules.first_visible(top_seq, shares_past=shares_past)
+    from_offset = rules.first_visible(top_offset, shares_past=shares_past)
+    await _begin_span(w, conversation_id, target, from_seq, from_offset)
+
+
+async def _begin_span(
+    w: Work, conversation_id: UUID, target: Record, from_seq: int, from_offset: int
+) -> None:
     await w.execute(
         "INSERT INTO consultation_participant (id, conversation_id, account_id, role,"
         " consultant_id, from_seq, from_offset, joined_at)"
@@ -199,7 +206,7 @@ async def _change_reader(w: Work, case: Record, target: Record, *, shares_past: 
         Role.CONSULTANT.value,
         target["id"],
         from_seq,
-        rules.first_visible(top_offset, shares_past=shares_past),
+        from_offset,
         w.now,
     )
     await w.execute(

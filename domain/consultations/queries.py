@@ -163,7 +163,7 @@ async def list_messages(actor: Actor, conversation_id: UUID, request: PageReques
     return await (await select_messages(conversation)).page(actor, request)
 
 
-async def messages_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Mapping[str, Any]]:
+async def messages_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Any]:
     """Of these, the messages that the actor may read, with their texts."""
     rows = await _rows(actor, MESSAGES, Where().and_("m.id = ANY({0})", list(ids)))
     conversations = await conversations_by_id(actor, [row["conversation_id"] for row in rows])

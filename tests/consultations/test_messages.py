@@ -15,6 +15,7 @@ from domain.consultations.rules import (
     ConversationClosed,
     KeyReused,
 )
+from domain.consultations.sealing import open_message
 from domain.kernel.database import fetch
 from domain.kernel.errors import NotFound
 from domain.kernel.ids import new_id
@@ -207,7 +208,7 @@ async def test_a_sealed_text_opens_in_its_own_place_only(works: Works) -> None:
     swapped = {**rows[0], "body": rows[1]["body"]}
 
     with pytest.raises(SealBroken):
-        queries.open_message(key, swapped)
+        open_message(key, swapped)
 
 
 async def test_marks_only_advance_and_never_beyond_what_was_sent(
