@@ -1,0 +1,70 @@
+"""``python -m tests.load NAME --json [--quick]``: measure, answer one JSON object, exit 0."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import sys
+
+import orjson
+
+from tests.load import machine
+from tests.load.progress import elapsed_s
+from tests.load.registry import WORKLOADS
+from tests.load.workload import FULL, QUICK, Pace
+
+ROUNDS_MAX = 20
+SECONDS_MIN, SECONDS_MAX = 0.5, 30.0
+"""Every run is bounded, whatever the command line says."""
+
+
+def main() -> int:
+    """Run what the command line names."""
+    options = _options()
+    workload = WORKLOADS[options.name]
+    figures = asyncio.run(workload.run(_pace(options)))
+    answer = {
+        "workload": workload.name,
+        "is_quick": options.quick,
+        **figures,
+        "machine": machine.facts(),
+        "took_s": round(elapsed_s(), 1),
+    }
+    if options.json:
+        sys.stdout.write(orjson.dumps(answer).decode() + "\n")
+        return 0
+    for key, meaning in workload.keys.items():
+        sys.stdout.write(f"{key:>20} {answer.get(key)!s:>12}  {meaning}\n")
+    for reason in answer["invalid_because"]:
+        sys.stdout.write(f"not to be believed: {reason}\n")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    parser.add_argument("name", choices=sorted(WORKLOADS), help="the workload")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    parser.add_argument("--quick", action="store_true", help="within 45 s, for a look")
+    parser.add_argument(
+        "--rounds", type=int, choices=range(1, ROUNDS_MAX + 1), help="turns of each candidate"
+    )
+    parser.add_argument("--seconds", type=_seconds, help="how long each measurement lasts")
+    return parser.parse_args()
+
+
+def _seconds(text: str) -> float:
+    return max(SECONDS_MIN, min(SECONDS_MAX, float(text)))
+
+
+def _pace(options: argparse.Namespace) -> Pace:
+    pace = QUICK if options.quick else FULL
+    if options.rounds:
+        pace = dataclasses.replace(pace, rounds=options.rounds)
+    if options.seconds:
+        pace = dataclasses.replace(pace, measure_s=options.seconds)
+    return pace
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

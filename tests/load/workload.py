@@ -1,0 +1,190 @@
+"""What a workload is, and how its candidates take turns: A B A B, medians, ratios of one run."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tests.load import machine
+from tests.load.progress import elapsed_s, tell
+from tests.load.servers import ROOT, Server
+
+Figures = dict[str, Any]
+
+CLIENT_SHARE_MAX = 0.9
+"""A client busier than this on its core measures itself, not the server."""
+FOREIGN_CPU_MAX = 0.35
+"""Cores that others may burn meanwhile; above it throughput and latency tell little."""
+SHOWN = ("rps", "cpu_us_per_request", "msgs_s", "cpu_us_per_message", "p99_ms", "lost", "errors")
+"""Figures worth a glance while the run goes on."""
+CLIENT_TIMEOUT_S = 120
+"""For one candidate in one round, everything in; the client's own bounds end it long before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a run takes."""
+
+    is_quick: bool
+    rounds: int
+    warm_s: float
+    measure_s: float
+    budget_s: float
+    """No further round begins later than this after the start."""
+
+
+FULL = Pace(is_quick=False, rounds=3, warm_s=1.5, measure_s=5.0, budget_s=600)
+QUICK = Pace(is_quick=True, rounds=1, warm_s=0.5, measure_s=2.0, budget_s=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One kind of load and the answer it gives."""
+
+    name: str
+    promise: str
+    keys: Mapping[str, str]
+    """The keys of the answer that goals are written in, and what each one means."""
+    run: Callable[[Pace], Coroutine[Any, Any, Figures]]
+
+
+COMMON_KEYS = {
+    "workload": "its name",
+    "is_quick": "whether it was a short run: good for a look, not for a comparison of decimals",
+    "valid": "false when the client was near the end of its core, or somebody else took the cores",
+    "invalid_because": "the reasons, one a line",
+    "peers": "medians of each candidate, ours among them",
+    "rounds": "every single measurement, in the order they were made",
+    "machine": "cores, processor, Python, whether processes were pinned",
+    "database": "PostgreSQL's version, and whether a commit was on disk",
+    "took_s": "the whole run, set-up and all",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A server and the client program with the plan that loads it."""
+
+    server: Server
+    client: str
+    plan: Mapping[str, Any]
+
+
+async def take_turns(pace: Pace, candidates: Sequence[Candidate]) -> list[Figures]:
+    """Each candidate once a round, for as many rounds as pace and budget allow; at least one."""
+    measured: list[Figures] = []
+    for number in range(pace.rounds):
+        if number and elapsed_s() > pace.budget_s:
+            tell(f"the time is up after {number} of {pace.rounds} rounds")
+            break
+        for candidate in candidates:
+            figures = await _measure(candidate, number)
+            measured.append({"round": number, "peer": candidate.server.name, **figures})
+            tell(f"round {number + 1}: {candidate.server.name}: {_in_short(figures)}")
+    return measured
+
+
+async def _measure(candidate: Candidate, number: int) -> Figures:
+    """One run of the client; beside its own figures what the rest of the machine did."""
+    started = time.monotonic()
+    busy, postgres = machine.busy_s(), machine.postgres_cpu_s()
+    server_cpu = machine.cpu_s(candidate.server.pid)
+    plan = {
+        **candidate.plan,
+        "port": candidate.server.port,
+        "server_pid": candidate.server.pid,
+        "core": machine.CLIENT_CORE,
+        "round": number,
+    }
+    figures = await _run_client(candidate.client, plan)
+    wall = time.monotonic() - started
+    client_cpu = figures.pop("client_cpu_total_s", 0.0)
+    known = machine.cpu_s(candidate.server.pid) - server_cpu + client_cpu
+    database = machine.grown(postgres, machine.postgres_cpu_s())
+    foreign = max(0.0, machine.busy_s() - busy - known - database)
+    return {
+        **figures,
+        "postgres_cpu_share": round(database / wall, 3),
+        "foreign_cpu_share": round(foreign / wall, 3),
+    }
+
+
+async def _run_client(client: str, plan: Mapping[str, Any]) -> Figures:
+    """The client's figures, or why there are none: one that broke must not end the whole run."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", client),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    try:
+        out, _ = await asyncio.wait_for(process.communicate(orjson.dumps(plan)), CLIENT_TIMEOUT_S)
+    except TimeoutError:
+        return {"broke": f"the client did not end within {CLIENT_TIMEOUT_S} s"}
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        return {"broke": f"the client ended with {process.returncode}; see above"}
+    answer: Figures = orjson.loads(out.splitlines()[-1])
+    return answer
+
+
+def medians(measured: Sequence[Figures]) -> dict[str, Figures]:
+    """For each candidate the median of each number."""
+    answer: dict[str, Figures] = {}
+    for name in dict.fromkeys(figures["peer"] for figures in measured):
+        columns: dict[str, list[float]] = {}
+        for figures in measured:
+            if figures["peer"] == name:
+                for key, value in figures.items():
+                    if key != "round" and isinstance(value, int | float):
+                        columns.setdefault(key, []).append(value)
+        answer[name] = {key: _median(values) for key, values in columns.items()}
+    return answer
+
+
+def ratio(measured: Sequence[Figures], key: str, ours: str, other: str) -> float | None:
+    """The median over rounds of ours by the other: both of one round, so drift falls out."""
+    by_round: dict[int, dict[str, float]] = {}
+    for figures in measured:
+        if figures.get(key):
+            by_round.setdefault(figures["round"], {})[figures["peer"]] = figures[key]
+    pairs = [pair for pair in by_round.values() if ours in pair and other in pair]
+    return _median([pair[ours] / pair[other] for pair in pairs]) if pairs else None
+
+
+def total(measured: Sequence[Figures], peer: str, *keys: str) -> int:
+    """A count over all rounds of one candidate."""
+    own = [figures for figures in measured if figures["peer"] == peer]
+    return sum(figures.get(key, 0) for figures in own for key in keys)
+
+
+def verdict(measured: Sequence[Figures]) -> Figures:
+    """Whether the figures may be believed, and why not."""
+    reasons = []
+    for figures in measured:
+        who = f"round {figures['round'] + 1}, {figures['peer']}"
+        if "broke" in figures:
+            reasons.append(f"{who}: {figures['broke']}")
+        if figures.get("client_cpu_share", 0) > CLIENT_SHARE_MAX:
+            reasons.append(f"{who}: the client took {figures['client_cpu_share']} of its core")
+        if figures["foreign_cpu_share"] > FOREIGN_CPU_MAX:
+            reasons.append(f"{who}: others took {figures['foreign_cpu_share']} of a core")
+    return {"valid": not reasons, "invalid_because": reasons}
+
+
+def _median(values: Sequence[float]) -> float:
+    return round(statistics.median(values), 4)
+
+
+def _in_short(figures: Figures) -> str:
+    return "  ".join(f"{key} {figures[key]}" for key in SHOWN if key in figures)

@@ -1,0 +1,30 @@
+"""Every workload says what its figures mean, and the goals' keys are among them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.load.registry import WORKLOADS
+from tests.load.workload import COMMON_KEYS
+
+GOAL_KEYS = {
+    "chat": {"msgs_s", "cpu_us_per_message", "cpu_vs_raw", "p99_ms", "lost"},
+    "query": {"rps", "cpu_vs_raw", "cpu_vs_strawberry", "errors"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(WORKLOADS))
+def test_each_key_of_a_workload_says_what_it_means(name: str) -> None:
+    workload = WORKLOADS[name]
+
+    assert workload.name == name
+    assert workload.promise
+    assert COMMON_KEYS.keys() < workload.keys.keys()
+    assert all(workload.keys.values())
+
+
+def test_the_goals_are_written_in_keys_that_exist() -> None:
+    assert {name: keys - WORKLOADS[name].keys.keys() for name, keys in GOAL_KEYS.items()} == {
+        "chat": set(),
+        "query": set(),
+    }
