@@ -286,9 +286,12 @@ def of_row(cls: type[T], row: Row) -> T:
     return made
 
 
-def choice(enum: type[E], description: str, **values: str) -> type[E]:
-    """Make an existing Enum a GraphQL enum; ``values`` describes each member, in lower case."""
-    made = strawberry.enum(enum, description=description)
+def choice(enum: type[E], description: str, *, called: str | None = None, **values: str) -> type[E]:
+    """Make an existing Enum a GraphQL enum; ``values`` describes each member, in lower case.
+
+    ``called``: its name in GraphQL, where the slice's own name would be too general.
+    """
+    made = strawberry.enum(enum, name=called, description=description)
     definition: Any = made.__strawberry_definition__  # type: ignore[attr-defined]  # strawberry's
     for value in definition.values:
         value.description = values[value.name.lower()]
