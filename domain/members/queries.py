@@ -115,7 +115,7 @@ async def get_member(actor: Actor, member_id: UUID) -> Record:
     return found
 
 
-async def identities_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Mapping[str, Any]]:
+async def identities_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Any]:
     """Masked identity numbers and phones (IDENTITY_COLUMNS) of those that the actor may see."""
     rows = await _rows(actor, ids, "m.id, m.id_type, m.id_number, m.phone")
     keys = await vault.data_keys(vault.Purpose.MEMBER_PII, owners=[row["id"] for row in rows])
