@@ -11,10 +11,10 @@ from domain.access import pledges
 from domain.access.facts import AuthorityChanged, Change
 from domain.access.roles import Role
 from domain.access.rules import (
-    GrantTimes,
     NoSuchLine,
     OwnGrant,
     PledgeOutdated,
+    ensure_grant_times,
     ensure_may_grant,
 )
 from domain.access.standing import bump, lock_account
@@ -54,8 +54,7 @@ async def grant_role(w: Work, new: NewGrant) -> UUID:
     OwnGrant, GrantTimes, NoSuchLine.
     """
     valid_from = new.valid_from or w.now
-    if new.valid_to is not None and new.valid_to <= valid_from:
-        raise GrantTimes("validTo")
+    ensure_grant_times(valid_from, new.valid_to, w.now)
     place = await _place(w, new.union_id)
     if new.account_id == w.actor.account_id:
         raise OwnGrant

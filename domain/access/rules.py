@@ -131,7 +131,7 @@ class OwnGrant(Forbidden):
 
 
 class GrantTimes(Invalid):
-    """A grant that ends before it begins."""
+    """A grant that ends before it begins, or times without an offset, or beyond fifty years."""
 
     code: ClassVar[str] = "access.grant_times"
 
@@ -211,6 +211,15 @@ def ensure_may_grant(actor: Actor, role: Role, hierarchy: Hierarchy, place: Plac
     is_admin = any(r.role == Role.FEDERATION_ADMIN and _is_federation(r) for r in over)
     if missing and not (is_admin and missing <= APPOINTED):
         raise RoleNotYours
+
+
+def ensure_grant_times(start: datetime, end: datetime | None, now: datetime) -> None:
+    """Pass, or raise GrantTimes."""
+    for name, at in (("validFrom", start), ("validTo", end or start)):
+        if at.tzinfo is None or abs(at.year - now.year) > 50:
+            raise GrantTimes(name)
+    if end is not None and end <= start:
+        raise GrantTimes("validTo")
 
 
 def may_grant_anywhere(actor: Actor) -> bool:

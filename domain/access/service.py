@@ -47,6 +47,7 @@ from domain.access.sessions import (
 from domain.access.tokens import Token
 from domain.kernel.actor import Actor
 from domain.kernel.database import Record, fetch
+from domain.kernel.errors import Unauthenticated
 from domain.kernel.work import Work
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "disable_account",
     "enable_account",
     "end_session",
+    "get_account",
     "grant_role",
     "has_signed_pledge",
     "import_grants",
@@ -88,6 +90,16 @@ __all__ = [
     "sign_out_everywhere",
     "sign_pledge",
 ]
+
+
+async def get_account(actor: Actor) -> Record:
+    """The own account: id, kind, created_at. Raises Unauthenticated."""
+    rows = await fetch(
+        "SELECT id, kind, created_at FROM access_account WHERE id = $1", actor.account()
+    )
+    if not rows:
+        raise Unauthenticated
+    return rows[0]
 
 
 async def list_sessions(actor: Actor, now: datetime) -> Sequence[Record]:
