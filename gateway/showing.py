@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Protocol
 
+import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -53,27 +55,33 @@ def show(settings: Settings, sign_ins: Sequence[SignIn], console: Console) -> No
 
 def things_to_try(settings: Settings, sign_ins: Sequence[SignIn]) -> list[tuple[str, str]]:
     """What a newcomer can do in the first minute."""
-    address = settings.address
     first = sign_ins[0]
     sign_in = (
-        "mutation($login: String!, $password: String!) "
-        "{ signIn(login: $login, password: $password) { accessToken } }"
+        "mutation($input: SignInInput!) { signIn(input: $input) { accessToken expiresAt } }",
+        {"identifier": first.login, "password": first.password, "heldAs": "APP"},
     )
     return [
         (
-            "Sign in, and keep the token:",
-            f"   TOKEN=$(curl -s {address}/graphql -H 'content-type: application/json' -d "
-            f'\'{{"query":"{sign_in}","variables":'
-            f'{{"login":"{first.login}","password":"{first.password}"}}}}\''
+            f"Sign in as {first.person}, and keep the token:",
+            f"TOKEN=$({_curl(settings, sign_in[0], {'input': sign_in[1]})}"
             ' | sed \'s/.*"accessToken":"\\([^"]*\\).*/\\1/\')',
         ),
         (
             "Ask who you are:",
-            f"   curl -s {address}/graphql -H 'content-type: application/json'"
-            ' -H "authorization: Bearer $TOKEN" -d \'{"query":"{ me { id } }"}\'',
+            _curl(settings, "{ viewer { kind capabilities } }", {}, is_signed_in=True),
         ),
         (
-            "Explore in the browser; follow a conversation live in one tab, write in another:",
-            f"   {address}/graphql",
+            "Explore in the browser: two windows, two people, a live conversation between them:",
+            f"{settings.address}/graphql",
         ),
     ]
+
+
+def _curl(
+    settings: Settings, query: str, variables: dict[str, object], *, is_signed_in: bool = False
+) -> str:
+    """One line for a POSIX shell."""
+    body = orjson.dumps({"query": query, "variables": variables}).decode()
+    words = ["curl", "-s", f"{settings.address}/graphql", "-H", "content-type: application/json"]
+    line = shlex.join([*words, "-d", body])
+    return line + ' -H "authorization: Bearer $TOKEN"' if is_signed_in else line

@@ -14,7 +14,7 @@ socketUrl.protocol = url.protocol === "https:" ? "wss:" : "ws:";
 let headers = {};
 const token = () => {
   const name = Object.keys(headers).find((key) => key.toLowerCase() === "authorization");
-  return name?.length ? headers[name].replace(/^Bearer\s+/i, "") : undefined;
+  return name ? headers[name].replace(/^Bearer\s+/i, "") : undefined;
 };
 
 let socket;
@@ -40,10 +40,26 @@ const client = {
 };
 
 const FIRST_QUERY = `# 职工之家 · Unionhall
-# Sign in with the mutation below (\`unionhall demo\` prints names and passwords),
-# then put the token into the headers tab: {"Authorization": "Bearer …"}
-query Hello {
-  __typename
+# 1. Sign in (\`make demo\` prints names and passwords): the session comes as a cookie.
+# 2. Ask who you are.  3. Follow what concerns you, live.
+mutation SignIn {
+  signIn(input: { identifier: "", password: "" }) {
+    expiresAt
+  }
+}
+
+query Viewer {
+  viewer {
+    kind
+    capabilities
+  }
+}
+
+subscription MyEvents {
+  myEvents {
+    kind
+    at
+  }
 }
 `;
 
