@@ -14,6 +14,7 @@ from domain.access.roles import Role
 from domain.kernel.actor import Actor, Reach
 from domain.kernel.capabilities import Capability
 from domain.kernel.errors import Forbidden, NotFound
+from domain.org import service as org
 from schema.access_types import (
     ChangePasswordInput,
     EndSessionInput,
@@ -34,11 +35,11 @@ from schema.access_types import (
     Viewer,
     id_of_grant,
     id_of_session,
-    id_of_union,
 )
 from schema.context import Context, Info
 from schema.declare import Row, of_row, verb
 from schema.nodes import global_id, row_id, split_global_id
+from schema.org import Union
 
 
 class CookieImpossible(Forbidden):
@@ -172,7 +173,7 @@ class AccessMutation:
         new = access.NewGrant(
             _account(input.account_id),
             input.role,
-            _of_type(input.union_id, "Union"),
+            row_id(input.union_id, Union),
             input.hierarchy,
             input.valid_from,
             input.valid_to,
@@ -195,6 +196,7 @@ class AccessMutation:
 
 async def _viewer(actor: Actor) -> Viewer:
     account = await access.get_account(actor)
+    offices = await org.unions_by_id(actor, sorted(actor.offices)) if actor.offices else {}
     held = {capability for reach in actor.reaches for capability in reach.capabilities}
     return Viewer(
         account_id=global_id("Account", account["id"]),
@@ -202,7 +204,7 @@ async def _viewer(actor: Actor) -> Viewer:
         session_id=id_of_session(actor.session_id) if actor.session_id else None,
         member_id=global_id("Member", actor.member_id) if actor.member_id else None,
         consultant_id=global_id("Consultant", actor.consultant_id) if actor.consultant_id else None,
-        office_ids=[id_of_union(union_id) for union_id in sorted(actor.offices)],
+        offices=[of_row(Union, offices[id_]) for id_ in sorted(offices)],
         roles=[_held(reach) for reach in actor.reaches],
         capabilities=sorted(held),
         has_signed_pledge=await access.has_signed_pledge(actor),
@@ -210,12 +212,13 @@ async def _viewer(actor: Actor) -> Viewer:
 
 
 def _held(reach: Reach) -> HeldRole:
-    return HeldRole(
-        role=Role(reach.role),
-        hierarchy=reach.hierarchy,
-        union_id=id_of_union(reach.union_id),
-        capabilities=sorted(reach.capabilities),
-    )
+    row = {
+        "role": Role(reach.role),
+        "hierarchy": reach.hierarchy,
+        "union_id": reach.union_id,
+        "capabilities": sorted(reach.capabilities),
+    }
+    return of_row(HeldRole, row)
 
 
 async def _pledge(actor: Actor) -> Pledge:
@@ -254,12 +257,8 @@ def _clear_cookie(context: Context) -> None:
 
 
 def _account(text: str) -> UUID:
-    return _of_type(text, "Account")
-
-
-def _of_type(text: str, type_name: str) -> UUID:
-    """The row id in a global id of this type. Raises NotFound."""
+    """The account's id in its global id. Raises NotFound."""
     name, id_ = split_global_id(text)
-    if name != type_name:
+    if name != "Account":
         raise NotFound
     return id_

@@ -12,13 +12,9 @@ from domain.access.roles import Role
 from domain.kernel.actor import Hierarchy
 from domain.kernel.capabilities import Capability
 from schema import access_words  # noqa: F401  # makes the enums GraphQL's
-from schema.declare import column, computed, given, payload, row_type
+from schema.declare import column, computed, given, payload, row_type, to_one
 from schema.nodes import global_id
-
-
-def id_of_union(raw: UUID) -> strawberry.ID:
-    """The global id of a union."""
-    return global_id("Union", raw)
+from schema.org import Union
 
 
 def id_of_session(raw: UUID) -> strawberry.ID:
@@ -31,14 +27,16 @@ def id_of_grant(raw: UUID) -> strawberry.ID:
     return global_id("Grant", raw)
 
 
-@payload(needs=Capability.SELF, description="A role held now (在任角色).")
+@row_type(needs=Capability.SELF, description="A role held now (在任角色).")
 class HeldRole:
     """One reach of the actor."""
 
-    role: Role = given("The role (角色).")
-    hierarchy: Hierarchy = given("Along which hierarchy it reaches down (层级).")
-    union_id: strawberry.ID = given("The union (工会) at and below which it is held.")
-    capabilities: list[Capability] = given("What it allows now (权限).")
+    role: Role = column("role", "The role (角色).")
+    hierarchy: Hierarchy = column("hierarchy", "Along which hierarchy it reaches down (层级).")
+    union: Union | None = to_one(
+        "union_id", lambda: Union, "The union (工会) at and below which it is held."
+    )
+    capabilities: list[Capability] = column("capabilities", "What it allows now (权限).")
 
 
 @payload(needs=Capability.SELF, description="Who is signed in, and what that allows (我).")
@@ -50,7 +48,7 @@ class Viewer:
     session_id: strawberry.ID | None = given("The session that asks.")
     member_id: strawberry.ID | None = given("The own member record (会员); null for none.")
     consultant_id: strawberry.ID | None = given("The own window (窗口); null for none.")
-    office_ids: list[strawberry.ID] = given("Unions in which a seat (职务) is held today.")
+    offices: list[Union] = given("Unions (工会) in which a seat (职务) is held today.")
     roles: list[HeldRole] = given("The roles held now (角色).")
     capabilities: list[Capability] = given("What is allowed anywhere at all (权限).")
     has_signed_pledge: bool = given("Whether the current pledge (保密承诺书) is signed.")
@@ -76,7 +74,7 @@ class Grant:
     id: strawberry.ID = computed(("id",), id_of_grant, "Opaque id, for `revokeGrant`.")
     role: Role = column("role", "The role (角色).", as_=Role)
     hierarchy: Hierarchy = column("hierarchy", "Along which hierarchy.", as_=Hierarchy)
-    union_id: strawberry.ID = computed(("union_id",), id_of_union, "The union (工会).")
+    union: Union | None = to_one("union_id", lambda: Union, "At which union (工会) and below.")
     valid_from: datetime = column("valid_from", "From when it is held (起).")
     valid_to: datetime | None = column("valid_to", "The first instant without it (止).")
 

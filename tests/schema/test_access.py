@@ -13,6 +13,7 @@ from domain.kernel.actor import NOBODY, Actor
 from domain.kernel.database import fetch
 from domain.kernel.ports import Edge, ResponseCookies
 from domain.kernel.work import Works
+from domain.org.models import Post, Seat
 from schema.access import AccessMutation, AccessQuery
 from schema.nodes import global_id
 from schema.root import NodeQuery, build_from
@@ -28,8 +29,8 @@ SIGN_IN = """mutation ($input: SignInInput!) { signIn(input: $input) {
     sessionId accessToken accessTokenExpiresAt refreshToken expiresAt } }"""
 REFRESH = """mutation ($input: RefreshSessionInput!) { refreshSession(input: $input) {
     accessToken refreshToken } }"""
-VIEWER = """{ viewer { accountId kind sessionId memberId consultantId officeIds hasSignedPledge
-    capabilities roles { role hierarchy unionId capabilities } } }"""
+VIEWER = """{ viewer { accountId kind sessionId memberId consultantId hasSignedPledge
+    offices { name } capabilities roles { role hierarchy union { id } capabilities } } }"""
 
 
 @pytest.fixture
@@ -127,11 +128,24 @@ async def test_the_viewer_is_who_asks_and_nobody_is_null(ask: Asking, works: Wor
         {
             "role": "COLLECTOR",
             "hierarchy": "TERRITORY",
-            "unionId": global_id("Union", matrix.a.id),
+            "union": {"id": global_id("Union", matrix.a.id)},
             "capabilities": ["ORG_READ"],
         }
     ]
+    assert viewer["offices"] == []
     assert await ask(VIEWER) == {"data": {"viewer": None}}
+
+
+async def test_the_viewers_seats_are_named(ask: Asking, works: Works) -> None:
+    matrix = await a_matrix()
+    account = await an_account(works)
+    today = works.clock.now().date()
+    await Seat.create(
+        union_id=matrix.a.id, account_id=account.id, post=Post.CHAIR, from_on=today, to_on=None
+    )
+
+    answer = await ask("{ viewer { offices { id } } }", await a_session(works, account))
+    assert answer["data"]["viewer"]["offices"] == [{"id": global_id("Union", matrix.a.id)}]
 
 
 async def test_the_pledge_is_read_and_signed(ask: Asking, works: Works) -> None:
@@ -212,7 +226,7 @@ async def test_roles_are_granted_listed_and_revoked_within_ones_own(
     cadre, stranger = await a_session(works, cadre_account), await a_session(works, person)
     grant = "mutation ($i: GrantRoleInput!) { grantRole(input: $i) { grantId } }"
     revoke = "mutation ($id: ID!) { revokeGrant(input: {grantId: $id}) { grantId } }"
-    listing = "query ($id: ID!) { grants(accountId: $id) { id role unionId validTo } }"
+    listing = "query ($id: ID!) { grants(accountId: $id) { id role union { name } validTo } }"
     to = global_id("Account", person.id)
     wanted = {"accountId": to, "role": "CHAIR", "unionId": global_id("Union", matrix.a.id)}
 
