@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.telling import Teller
+
+T = TypeVar("T")
 
 app = typer.Typer(
     name="unionhall",
@@ -47,11 +50,10 @@ def serve() -> None:
         _prepare(settings, url, teller)
         teller.done()
         ready = lambda: teller.line(f"Unionhall serves at {settings.address}")  # noqa: E731 - one use
-        serving.run(
-            serving.serve(
-                settings, url, listener, with_worker=not settings.database_url, on_ready=ready
-            ),
-            is_debug=settings.is_debug,
+        with_worker = not settings.database_url
+        _run(
+            settings,
+            serving.serve(settings, url, listener, with_worker=with_worker, on_ready=ready),
         )
 
 
@@ -71,13 +73,10 @@ def demo(
         _prepare(settings, url, teller)
         from gateway import seed as sample
 
-        serving.run(sample.sow(settings, url, members=members, tell=teller.tell))
+        _run(settings, sample.sow(settings, url, members=members, tell=teller.tell))
         teller.done()
         ready = lambda: showing.show(settings, sample.sign_ins(), teller.console)  # noqa: E731
-        serving.run(
-            serving.serve(settings, url, listener, with_worker=True, on_ready=ready),
-            is_debug=settings.is_debug,
-        )
+        _run(settings, serving.serve(settings, url, listener, with_worker=True, on_ready=ready))
 
 
 @app.command()
@@ -118,12 +117,11 @@ def seed(
     settings = _settings()
     _refuse_in_production(settings, "seed")
     from gateway import seed as sample
-    from gateway import serving
 
     teller = _teller()
     with _database(settings, teller) as url:
         _prepare(settings, url, teller)
-        serving.run(sample.sow(settings, url, members=members, tell=teller.tell))
+        _run(settings, sample.sow(settings, url, members=members, tell=teller.tell))
     teller.done()
 
 
@@ -168,7 +166,7 @@ def worker() -> None:
 
     serving.log_to_stderr(settings)
     with _database(settings, _teller()) as url:
-        serving.run(serving.work_only(settings, url))
+        _run(settings, serving.work_only(settings, url))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -187,10 +185,10 @@ def bench(context: typer.Context) -> None:
 def keys_init() -> None:
     """Make a new federation's keys, once; without them nothing can be sealed."""
     settings = _settings()
-    from gateway import preparing, serving
+    from gateway import preparing
 
     with _database(settings, _teller()) as url:
-        made = serving.run(preparing.make_keys(settings, url))
+        made = _run(settings, preparing.make_keys(settings, url))
     typer.echo("The keys are made." if made else "This database has keys already; left as it is.")
 
 
@@ -214,7 +212,7 @@ def _teller() -> Teller:
     return Teller()
 
 
-def _bound(settings: Settings):  # type: ignore[no-untyped-def]  # a socket; see serving.bind
+def _bound(settings: Settings) -> socket.socket:
     from gateway.serving import PortInUse, bind
 
     try:
@@ -243,13 +241,26 @@ def _database(settings: Settings, teller: Teller) -> Iterator[str]:
 
 def _prepare(settings: Settings, url: str, teller: Teller) -> None:
     """Migrate and make keys where that may be done unasked; else say what a person must do."""
-    from gateway import preparing, serving
+    from gateway import preparing
 
     try:
-        serving.run(preparing.prepare(settings, url, teller.tell))
-    except preparing.NotPrepared as why:
+        _run(settings, preparing.prepare(settings, url, teller.tell))
+    finally:
         teller.done()
+
+
+def _run(settings: Settings, main: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; what stops a start is said in a line, without a traceback."""
+    from domain.kernel.errors import DomainError
+    from gateway.preparing import NotPrepared
+    from gateway.serving import run
+
+    try:
+        return run(main, is_debug=settings.is_debug)
+    except NotPrepared as why:
         _fail(str(why))
+    except DomainError as why:
+        _fail(f"Unionhall does not start: {why.code}.")
 
 
 def _refuse_in_production(settings: Settings, command: str) -> None:
