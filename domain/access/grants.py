@@ -116,6 +116,32 @@ async def revoke_grant(w: Work, grant_id: UUID) -> None:
     )
 
 
+async def end_grants(
+    w: Work, account_id: UUID, union_id: UUID, *, roles: Sequence[Role], at: datetime
+) -> int:
+    """The account's grants of these roles at just this union hold until ``at`` at the latest; how
+    many were cut short. For reactions to the end of a seat (离任), which has been authorised: who
+    leaves a post loses at once what came with it.
+    """
+    await lock_account(w, account_id)
+    rows = await w.fetch(
+        "UPDATE access_grant SET valid_to = greatest($4, valid_from)"
+        " WHERE account_id = $1 AND union_id = $2 AND role = ANY($3::text[])"
+        " AND revoked_at IS NULL AND (valid_to IS NULL OR valid_to > $4)"
+        " RETURNING id, role",
+        account_id,
+        union_id,
+        list(roles),
+        at,
+    )
+    if rows:
+        await bump(w, account_id)
+    for row in rows:
+        await audit.record(w, "access.grant_ended", subject_kind="grant", subject_id=row["id"])
+        w.record(AuthorityChanged(account_id, Change.REVOKED, row["id"], union_id, row["role"]))
+    return len(rows)
+
+
 async def import_grants(w: Work, grants: Sequence[NewGrant]) -> None:
     """The grants are in force, without facts: for the sample, before anybody is there."""
     assert w.actor.is_system, "people grant one by one"

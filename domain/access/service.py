@@ -25,6 +25,7 @@ from domain.access.attempts import purge_attempts
 from domain.access.clients import Client, SignedIn
 from domain.access.grants import (
     NewGrant,
+    end_grants,
     grant_role,
     has_signed_pledge,
     import_grants,
@@ -75,6 +76,7 @@ __all__ = [
     "create_accounts",
     "disable_account",
     "enable_account",
+    "end_grants",
     "end_session",
     "get_account",
     "grant_role",

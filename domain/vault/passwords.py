@@ -10,6 +10,7 @@ import asyncio
 import os
 import threading
 import unicodedata
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ class Passwords:
             profile: PasswordHasher(cost.passes, cost.memory_kib, cost.lanes)
             for profile, cost in costs.items()
         }
-        self._dummies: dict[Profile, str] = {}
+        self._dummies = {profile: _unmatched(cost) for profile, cost in costs.items()}
         self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="argon2")
         self._room = threading.BoundedSemaphore(queue_max)
         self.verified_count = 0
@@ -98,7 +99,7 @@ class Passwords:
         secret = _prepared(password)
         if secret is None:
             stored, secret = None, b""
-        hash_ = stored if stored is not None else await self._dummy(profile)
+        hash_ = stored if stored is not None else self._dummies[profile]
         self.verified_count += 1
         is_right = await self._run(lambda: self._matches(hash_, secret))
         return is_right and stored is not None
@@ -117,12 +118,6 @@ class Passwords:
         except (VerificationError, InvalidHashError):
             return False
 
-    async def _dummy(self, profile: Profile) -> str:
-        if profile not in self._dummies:
-            secret = os.urandom(16)
-            self._dummies[profile] = await self._run(lambda: self._hashers[profile].hash(secret))
-        return self._dummies[profile]
-
     async def _run(self, work: Callable[[], T]) -> T:
         if not self._room.acquire(blocking=False):
             raise PasswordsBusy
@@ -130,6 +125,13 @@ class Passwords:
         future: Future[T] = self._threads.submit(work)
         future.add_done_callback(lambda _: self._room.release())
         return await asyncio.wrap_future(future)
+
+
+def _unmatched(cost: Cost) -> str:
+    """A hash of this cost that no password fits: its bytes are random."""
+    salt, digest = (b64encode(os.urandom(n)).decode().rstrip("=") for n in (16, 32))
+    params = f"m={cost.memory_kib},t={cost.passes},p={cost.lanes}"
+    return f"$argon2id$v=19${params}${salt}${digest}"
 
 
 def _prepared(password: str) -> bytes | None:

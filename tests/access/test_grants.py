@@ -340,6 +340,32 @@ async def test_ten_thousand_accounts_are_made_in_seconds(works: Works) -> None:
     assert row["n"] == 10_000
 
 
+async def test_who_leaves_a_post_loses_what_came_with_it(
+    works: Works, clock: FrozenClock, announcements: RememberedAnnouncements
+) -> None:
+    matrix = await a_matrix()
+    chair = await a_person(works, Role.CHAIR, matrix.a)
+    await grant(works, SYSTEM, chair.account(), Role.CHAIR, matrix.b.id)
+    await grant(works, SYSTEM, chair.account(), Role.LEADER, matrix.a.id)
+    later = clock.now() + timedelta(hours=1)
+
+    for at in (later, clock.now()):
+        async with works.open(SYSTEM) as w:
+            count = await access.end_grants(
+                w, chair.account(), matrix.a.id, roles=[Role.CHAIR], at=at
+            )
+        assert count == 1
+        held = await now_of(works, chair)
+        assert held.may(Capability.NOTICE_RECEIVE, matrix.a.place) is (at == later)
+    assert held.may(Capability.NOTICE_RECEIVE, matrix.b.place)
+    assert held.may(Capability.ORG_READ, matrix.a.place)
+    assert [e.body["change"] for e in announcements.events[-2:]] == ["revoked", "revoked"]
+    async with works.open(SYSTEM) as w:
+        assert not await access.end_grants(
+            w, chair.account(), matrix.a.id, roles=[Role.CHAIR], at=later
+        )
+
+
 async def test_a_grants_end_is_its_first_instant_without_it(
     works: Works, clock: FrozenClock
 ) -> None:

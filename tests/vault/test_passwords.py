@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from argon2 import extract_parameters
 
 from domain.vault.passwords import (
     COSTS,
@@ -73,6 +74,17 @@ async def test_a_hash_of_another_cost_is_made_anew() -> None:
 
     assert not passwords.needs_rehash(stored, Profile.MEMBER)
     assert passwords.needs_rehash(stored, Profile.STAFF)
+    passwords.close()
+
+
+async def test_a_dummy_costs_what_a_stored_hash_of_its_profile_costs() -> None:
+    passwords = Passwords(CHEAP_COSTS)
+    for profile in Profile:
+        stored = await passwords.hash("x" * 8, profile)
+        dummy = passwords._dummies[profile]
+        assert extract_parameters(dummy) == extract_parameters(stored)
+        assert len(dummy) == len(stored)
+        assert not await passwords.verify(dummy, "", profile)
     passwords.close()
 
 
