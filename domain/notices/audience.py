@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from domain.kernel.actor import Actor, Hierarchy, Place, path_end
+from domain.kernel.actor import Actor, Place, path_end
 from domain.kernel.capabilities import Capability
-from domain.kernel.database import fetch
 from domain.kernel.errors import NotFound
 from domain.kernel.pages import Key, Listing, Selection, Where
 from domain.notices.rules import Audience, ensure_clear, in_office
+from domain.org.queries import places_of
+from domain.org.rules import clean_country
 
 ADDRESSED = Listing(
     table="org_union u LEFT JOIN org_employer e ON e.id = u.employer_id",
@@ -40,40 +41,39 @@ async def select_addressed(actor: Actor, publisher_id: UUID, audience: Audience)
     where = await _placed(publisher, audience, where)
     if audience.ownership is not None:
         where = where.and_("e.ownership = {0}", audience.ownership)
-    if audience.investor_country is not None:
-        where = where.and_("e.investor_country = {0}", audience.investor_country)
+    country = clean_country(audience.investor_country, "investorCountry")
+    if country is not None:
+        where = where.and_("e.investor_country = {0}", country)
     return Selection(ADDRESSED, where)
 
 
 async def _placed(publisher: Actor, audience: Audience, where: Where) -> Where:
     if audience.zone_id is not None:
-        return await _below(publisher, audience.zone_id, Hierarchy.TERRITORY, where)
+        place = await _own_place(publisher, audience.zone_id)
+        return _below(where, "u.territory_path", place.territory_path)
     if audience.line_id is not None:
-        return await _below(publisher, audience.line_id, Hierarchy.LINE, where)
+        place = await _own_place(publisher, audience.line_id)
+        if place.line_path is None:
+            raise NotFound
+        return _below(where, "u.line_path", place.line_path)
     named = frozenset(audience.union_ids)
-    places = await _places(named)
-    if len(places) < len(named):
-        raise NotFound
-    for place in places:
-        publisher.ensure_may(Capability.NOTICE_PUBLISH, at=place)
+    places = await places_of(list(named))
+    for union_id in named:
+        _ensure_reached(publisher, places.get(union_id))
     return where.and_("u.id = ANY({0}::uuid[])", list(named))
 
 
-async def _below(publisher: Actor, union_id: UUID, hierarchy: Hierarchy, where: Where) -> Where:
-    for place in await _places(frozenset({union_id})):
-        publisher.ensure_may(Capability.NOTICE_PUBLISH, at=place)
-        is_territory = hierarchy is Hierarchy.TERRITORY
-        path = place.territory_path if is_territory else place.line_path
-        if path is None:
-            break
-        column = "u.territory_path" if is_territory else "u.line_path"
-        return where.and_(f"{column} >= {{0}} AND {column} < {{1}}", path, path_end(path))
-    raise NotFound
+async def _own_place(publisher: Actor, union_id: UUID) -> Place:
+    return _ensure_reached(publisher, (await places_of([union_id])).get(union_id))
 
 
-async def _places(union_ids: frozenset[UUID]) -> list[Place]:
-    rows = await fetch(
-        "SELECT territory_path, line_path FROM org_union WHERE id = ANY($1::uuid[])",
-        list(union_ids),
-    )
-    return [Place(row["territory_path"], row["line_path"]) for row in rows]
+def _ensure_reached(publisher: Actor, place: Place | None) -> Place:
+    """The place, if there is one and the publisher reaches it. Raises NotFound for both."""
+    if place is None:
+        raise NotFound
+    publisher.ensure_may(Capability.NOTICE_PUBLISH, at=place)
+    return place
+
+
+def _below(where: Where, column: str, path: str) -> Where:
+    return where.and_(f"{column} >= {{0}} AND {column} < {{1}}", path, path_end(path))

@@ -23,15 +23,15 @@ PUBLISHED = Listing(
     is_descending=True,
 )
 _OWN_AT = (
-    "(SELECT c.at FROM notice_receipt c WHERE c.notice_id = n.id AND c.union_id = r.union_id"
-    " AND c.account_id = nullif(current_setting('app.account', true), '')::uuid"
-    " AND c.kind = '{}')"
+    "(SELECT c.at FROM notice_receipt c WHERE c.notice_id = r.notice_id"
+    " AND c.union_id = r.union_id AND c.kind = '{}'"
+    " AND c.account_id = nullif(current_setting('app.account', true), '')::uuid)"
 )
 """The reader's own receipt, by the unique key; every page is read under the reader's context."""
 INBOX = Listing(
-    table=f"notice_recipient r JOIN {TABLE} ON n.id = r.notice_id",
+    table="notice_recipient r",
     columns={
-        **COLUMNS,
+        "id": "r.notice_id",
         "union_id": "r.union_id",
         **{f"{kind}_at": _OWN_AT.format(kind) for kind in ReceiptKind},
     },

@@ -56,7 +56,7 @@ class AudienceTooLarge(Conflict):
 
 
 class BadReplyBy(Invalid):
-    """A day to reply by that is past, too far, or for a notice that asks for no confirmation."""
+    """No instant, or past, or too far, or for a notice that asks for no confirmation."""
 
     code: ClassVar[str] = "notices.bad_reply_by"
 
@@ -168,7 +168,8 @@ def ensure_terms(terms: Terms, now: datetime) -> None:
     """Pass, or raise BadReplyBy: the due instant lies after ``now`` and within a year."""
     if terms.reply_by is None:
         return
-    if not terms.wants_confirmation or terms.reply_by <= now:
+    is_instant = terms.reply_by.tzinfo is not None
+    if not is_instant or not terms.wants_confirmation or terms.reply_by <= now:
         raise BadReplyBy("replyBy")
     if terms.reply_by > now + timedelta(days=REPLY_BY_DAYS_MAX):
         raise BadReplyBy("replyBy", max_days=REPLY_BY_DAYS_MAX)

@@ -101,13 +101,7 @@ async def publish(
     await _insert_version(w, notice_id, 1, words)
     recipients = await _insert_recipients(w, notice_id, addressed.where)
     rules.ensure_addressable(len(recipients))
-    await w.execute(
-        "INSERT INTO notice_board (notice_id, recipients, flushed_at, delivered, read, confirmed,"
-        " confirmed_late) VALUES ($1, $2, $3, 0, 0, 0, 0)",
-        notice_id,
-        len(recipients),
-        w.now,
-    )
+    await _insert_board(w, notice_id, len(recipients))
     w.record(
         NoticePublished(
             notice_id=notice_id,
@@ -250,6 +244,16 @@ async def _insert_recipients(w: Work, notice_id: UUID, where: Where) -> tuple[UU
         notice_id,
     )
     return tuple(row["union_id"] for row in rows)
+
+
+async def _insert_board(w: Work, notice_id: UUID, recipients: int) -> None:
+    await w.execute(
+        "INSERT INTO notice_board (notice_id, recipients, flushed_at, delivered, read, confirmed,"
+        " confirmed_late) VALUES ($1, $2, $3, 0, 0, 0, 0)",
+        notice_id,
+        recipients,
+        w.now,
+    )
 
 
 async def _lock_own(w: Work, notice_id: UUID) -> Record:

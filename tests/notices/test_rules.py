@@ -67,6 +67,7 @@ def test_a_reply_is_asked_for_after_now_within_a_year_and_with_a_confirmation() 
     rules.ensure_terms(Terms(THEN + year, wants_confirmation=True), THEN)
     for terms in (
         Terms(THEN, wants_confirmation=True),
+        Terms(THEN.replace(tzinfo=None) + second, wants_confirmation=True),
         Terms(THEN + year + second, wants_confirmation=True),
         Terms(THEN + second, wants_confirmation=False),
     ):

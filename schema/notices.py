@@ -1,0 +1,281 @@
+"""Notices (通知) in GraphQL: a cadre publishes and watches, officers receive and confirm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from domain.kernel.actor import Actor
+from domain.kernel.capabilities import Capability
+from domain.kernel.pages import Page, PageRequest, Selection
+from domain.notices import queries, receipts, service
+from domain.notices.audience import select_addressed
+from domain.notices.models import ReceiptKind
+from domain.notices.rules import Terms, Words
+from schema.context import Context, Info
+from schema.declare import Row, connected, of_row, verb
+from schema.live import streamed
+from schema.nodes import row_id
+from schema.notice_feeds import BoardFeed, InboxEvent, InboxFeed, ReceiptBoardEvent
+from schema.notice_inputs import (
+    AudienceInput,
+    ConfirmNoticeInput,
+    ConfirmNoticePayload,
+    CorrectNoticeInput,
+    MarkNoticeReadInput,
+    NoticePayload,
+    PublishNoticeInput,
+    ReceiveNoticesInput,
+    ReceiveNoticesPayload,
+    WithdrawNoticeInput,
+    as_audience,
+)
+from schema.notice_types import (
+    AddressedUnion,
+    InboxNotice,
+    Notice,
+    Receipt,
+    ReceiptBoard,
+    ReceiptCounts,
+)
+from schema.org import Union
+from schema.paging import Connection
+
+UnionId = Annotated[strawberry.ID, strawberry.argument(description="A union's global id (工会).")]
+NoticeId = Annotated[strawberry.ID, strawberry.argument(description="A notice's global id (通知).")]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedOnSight(Selection):
+    """An inbox whose rows count as delivered (自动回执) once they are on a page."""
+
+    context: Context
+
+    async def page(self, actor: Actor, request: PageRequest, columns: Any = None) -> Page:
+        """One page, with the receipts that showing it has just made."""
+        page = await Selection.page(self, actor, request)
+        unseen = [row["id"] for row in page.rows if row["delivered_at"] is None]
+        if not unseen:
+            return page
+        async with self.context.work() as w:
+            await receipts.receive(w, unseen)
+        return await Selection.page(self, actor, request)
+
+
+def select_inbox(context: Context, row: Row | None, *, union_id: UnionId) -> Selection:
+    """What the union was sent."""
+    inbox = queries.select_inbox(context.actor, row_id(union_id, Union))
+    return ReceivedOnSight(inbox.listing, inbox.where, context)
+
+
+def select_published(context: Context, row: Row | None) -> Selection:
+    """What was published in the caller's scope."""
+    return queries.select_published(context.actor)
+
+
+async def select_silent(
+    context: Context,
+    row: Row | None,
+    *,
+    notice_id: NoticeId,
+    kind: Annotated[
+        ReceiptKind, strawberry.argument(description="Who has not given this or more (类别).")
+    ],
+) -> Selection:
+    """The unions without such a receipt."""
+    return await queries.select_silent(context.actor, row_id(notice_id, Notice), kind)
+
+
+async def select_receipts(context: Context, row: Row | None, *, notice_id: NoticeId) -> Selection:
+    """The evidence of a notice."""
+    return await queries.select_receipts(context.actor, row_id(notice_id, Notice))
+
+
+async def select_preview(
+    context: Context,
+    row: Row | None,
+    *,
+    publisher_id: UnionId,
+    audience: Annotated[AudienceInput, strawberry.argument(description="Whom (发送范围).")],
+) -> Selection:
+    """The unions that would be addressed."""
+    return await select_addressed(context.actor, row_id(publisher_id, Union), as_audience(audience))
+
+
+@strawberry.type
+class NoticesQuery:
+    """What can be read of notices."""
+
+    inbox_notices: Connection[InboxNotice] = connected(
+        select_inbox,
+        lambda: InboxNotice,
+        "What a union in which I hold a seat was sent (收件箱), newest first. Being shown here"
+        " counts as delivered (自动回执).",
+        needs=Capability.NOTICE_RECEIVE,
+    )
+    published_notices: Connection[Notice] = connected(
+        select_published,
+        lambda: Notice,
+        "What was published in my scope (已发通知), newest first.",
+        needs=Capability.NOTICE_PUBLISH,
+    )
+    silent_unions: Connection[AddressedUnion] = connected(
+        select_silent,
+        lambda: AddressedUnion,
+        "Recipients that have not given a receipt (未回执工会), zone by zone.",
+        needs=Capability.NOTICE_PUBLISH,
+    )
+    receipts: Connection[Receipt] = connected(
+        select_receipts,
+        lambda: Receipt,
+        "The evidence of a notice (回执), as it came in.",
+        needs=Capability.NOTICE_PUBLISH,
+    )
+    audience_preview: Connection[AddressedUnion] = connected(
+        select_preview,
+        lambda: AddressedUnion,
+        "The unions that a notice would address (发送预览); `totalCount` says how many.",
+        needs=Capability.NOTICE_PUBLISH,
+    )
+
+    @verb(Capability.SELF, "One notice (通知); `not_found` for whom it does not concern.")
+    async def notice(self, info: Info, id: NoticeId) -> Notice:
+        return of_row(Notice, await service.get_notice(info.context.actor, row_id(id, Notice)))
+
+    @verb(Capability.NOTICE_PUBLISH, "The receipts of a notice by union (回执汇总).")
+    async def receipt_board(self, info: Info, notice_id: NoticeId) -> ReceiptBoard:
+        board = await queries.board(info.context.actor, row_id(notice_id, Notice))
+        made: Any = ReceiptBoard
+        counted: ReceiptBoard = made(
+            total=of_row(ReceiptCounts, board.total),
+            by_zone=[of_row(ReceiptCounts, row) for row in board.by_zone],
+            by_line=[of_row(ReceiptCounts, row) for row in board.by_line],
+        )
+        return counted
+
+
+_WHAT = strawberry.argument(description="What to do (内容).")
+
+
+@strawberry.type
+class NoticesMutation:
+    """What can be done with notices."""
+
+    @verb(
+        Capability.NOTICE_PUBLISH,
+        "Publish a notice (发布通知) to each union of the audience, at once. Repeating it with the"
+        " same `clientKey` answers the first one.",
+    )
+    async def publish_notice(
+        self, info: Info, input: Annotated[PublishNoticeInput, _WHAT]
+    ) -> NoticePayload:
+        async with info.context.work() as w:
+            notice_id = await service.publish(
+                w,
+                row_id(input.publisher_id, Union),
+                as_audience(input.audience),
+                Words(input.title, input.body),
+                terms=Terms(input.reply_by, input.wants_confirmation),
+                client_key=input.client_key,
+            )
+        return await _payload(info, notice_id)
+
+    @verb(
+        Capability.NOTICE_PUBLISH,
+        "Correct a notice of one's own union (更正通知). The old words and all receipts are kept.",
+    )
+    async def correct_notice(
+        self, info: Info, input: Annotated[CorrectNoticeInput, _WHAT]
+    ) -> NoticePayload:
+        notice_id = row_id(input.notice_id, Notice)
+        async with info.context.work() as w:
+            await service.correct(
+                w,
+                notice_id,
+                Words(input.title, input.body),
+                reason=input.reason,
+                based_on_no=input.based_on_no,
+            )
+        return await _payload(info, notice_id)
+
+    @verb(Capability.NOTICE_PUBLISH, "Withdraw a notice of one's own union (撤回通知).")
+    async def withdraw_notice(
+        self, info: Info, input: Annotated[WithdrawNoticeInput, _WHAT]
+    ) -> NoticePayload:
+        notice_id = row_id(input.notice_id, Notice)
+        async with info.context.work() as w:
+            await service.withdraw(w, notice_id, reason=input.reason)
+        return await _payload(info, notice_id)
+
+    @verb(
+        Capability.NOTICE_RECEIVE,
+        "Receive notices (送达), at most 100. The server does this itself for what it shows or"
+        " pushes; it is for clients that got a notice otherwise.",
+    )
+    async def receive_notices(
+        self, info: Info, input: Annotated[ReceiveNoticesInput, _WHAT]
+    ) -> ReceiveNoticesPayload:
+        ids = {row_id(each, Notice): each for each in input.notice_ids}
+        async with info.context.work() as w:
+            received = await receipts.receive(w, list(ids))
+        made: Any = ReceiveNoticesPayload
+        answer: ReceiveNoticesPayload = made(
+            received_ids=[ids[each] for each in ids if each in received]
+        )
+        return answer
+
+    @verb(Capability.NOTICE_RECEIVE, "Mark a version of a notice read (已阅读). Repeatable.")
+    async def mark_notice_read(
+        self, info: Info, input: Annotated[MarkNoticeReadInput, _WHAT]
+    ) -> NoticePayload:
+        notice_id = row_id(input.notice_id, Notice)
+        async with info.context.work() as w:
+            await receipts.mark_read(w, notice_id, version_no=input.version_no)
+        return await _payload(info, notice_id)
+
+    @verb(
+        Capability.NOTICE_RECEIVE,
+        "Confirm the newest version of a notice for a union in which I hold a seat (确认回执)."
+        " Repeating it answers the first receipt.",
+    )
+    async def confirm_notice(
+        self, info: Info, input: Annotated[ConfirmNoticeInput, _WHAT]
+    ) -> ConfirmNoticePayload:
+        async with info.context.work() as w:
+            receipt = await receipts.confirm(
+                w,
+                row_id(input.notice_id, Notice),
+                row_id(input.union_id, Union),
+                version_no=input.version_no,
+            )
+        made: Any = ConfirmNoticePayload
+        answer: ConfirmNoticePayload = made(receipt=of_row(Receipt, receipt))
+        return answer
+
+
+async def _payload(info: Info, notice_id: UUID) -> NoticePayload:
+    made: Any = NoticePayload
+    row = await service.get_notice(info.context.actor, notice_id)
+    answer: NoticePayload = made(notice=of_row(Notice, row))
+    return answer
+
+
+@strawberry.type
+class NoticesSubscription:
+    """What can be followed of notices."""
+
+    @streamed(
+        Capability.NOTICE_RECEIVE,
+        "Notices to a union in which I hold a seat (通知推送); being pushed counts as delivered.",
+    )
+    def inbox_events(context: Context, union_id: UnionId) -> Annotated[InboxFeed, InboxEvent]:
+        return InboxFeed(context.works, context.actor, row_id(union_id, Union))
+
+    @streamed(Capability.NOTICE_PUBLISH, "The receipts of a notice as they come in (回执动态).")
+    def receipt_board_events(
+        context: Context, notice_id: NoticeId
+    ) -> Annotated[BoardFeed, ReceiptBoardEvent]:
+        return BoardFeed(row_id(notice_id, Notice))
