@@ -63,9 +63,9 @@ async def run(pace: Pace) -> Figures:
 
 def _peers(url: str) -> list[Program]:
     return [
+        peer("raw_query", RAW, PEER_DATABASE_URL=url),
         peer("strawberry_query", PLAIN, PEER_DATABASE_URL=url),
         peer("strawberry_query", CACHED, PEER_DATABASE_URL=url, PEER_CACHES="on"),
-        peer("raw_query", RAW, PEER_DATABASE_URL=url),
     ]
 
 

@@ -69,8 +69,10 @@ async def serving(programs: Sequence[Program]) -> AsyncIterator[dict[str, Server
             await _await_listening(server, process, log)
         yield servers
     finally:
+        for process, _ in started:
+            _tell_to_end(process, signal.SIGTERM)
         for process, log in started:
-            _stop(process)
+            _await_end(process)
             log.close()
 
 
@@ -110,15 +112,17 @@ async def _await_listening(
     raise ServerFailed(f"{server.name} does not listen after {START_TIMEOUT_S} s:\n{said}")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
+def _tell_to_end(process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
+    if process.poll() is None:
         os.killpg(process.pid, sign)  # its own group: only what it started itself
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            continue
+
+
+def _await_end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        _tell_to_end(process, signal.SIGKILL)
+        process.wait(STOP_TIMEOUT_S)
 
 
 def _free_port() -> int:

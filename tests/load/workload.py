@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import orjson
@@ -37,11 +38,11 @@ class Pace:
     warm_s: float
     measure_s: float
     budget_s: float
-    """No further round begins later than this after the start."""
+    """No turn but the very first begins later than this after the start."""
 
 
 FULL = Pace(is_quick=False, rounds=3, warm_s=1.5, measure_s=5.0, budget_s=600)
-QUICK = Pace(is_quick=True, rounds=1, warm_s=0.5, measure_s=2.0, budget_s=20)
+QUICK = Pace(is_quick=True, rounds=1, warm_s=0.5, measure_s=1.5, budget_s=33)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +79,16 @@ class Candidate:
 
 
 async def take_turns(pace: Pace, candidates: Sequence[Candidate]) -> list[Figures]:
-    """Each candidate once a round, for as many rounds as pace and budget allow; at least one."""
+    """Each candidate once a round, the most important first, for as long as the budget lasts."""
     measured: list[Figures] = []
-    for number in range(pace.rounds):
-        if number and elapsed_s() > pace.budget_s:
-            tell(f"the time is up after {number} of {pace.rounds} rounds")
+    for number, candidate in product(range(pace.rounds), candidates):
+        name = candidate.server.name
+        if measured and elapsed_s() > pace.budget_s:
+            tell(f"the time is up: round {number + 1} ends before {name}")
             break
-        for candidate in candidates:
-            figures = await _measure(candidate, number)
-            measured.append({"round": number, "peer": candidate.server.name, **figures})
-            tell(f"round {number + 1}: {candidate.server.name}: {_in_short(figures)}")
+        figures = await _measure(candidate, number)
+        measured.append({"round": number, "peer": name, **figures})
+        tell(f"round {number + 1}: {name}: {_in_short(figures)}")
     return measured
 
 

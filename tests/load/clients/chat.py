@@ -33,6 +33,7 @@ PATIENCE_S = 6
 RETRY_S = 0.05
 """A member whose message was refused waits so long: a refusal must not become a storm."""
 REASONS_MAX = 5
+REASON_CHARS_MAX = 300
 
 
 class Member:
@@ -168,8 +169,8 @@ class Chat:
             self.send(index, time.perf_counter())
 
     def _note(self, reason: str) -> None:
-        if len(self.reasons) < REASONS_MAX:
-            self.reasons.append(reason[:300])
+        if len(self.reasons) < REASONS_MAX and reason[:REASON_CHARS_MAX] not in self.reasons:
+            self.reasons.append(reason[:REASON_CHARS_MAX])
 
     async def settle(self) -> None:
         """Until everything sent has come or failed, within patience."""
@@ -240,7 +241,7 @@ async def run(plan: dict[str, Any]) -> dict[str, Any]:
     await chat.open()
     opening.close()
     figures = await saturate(chat, plan)
-    if figures["msgs_s"]:
+    if figures["msgs_s"] and plan["is_rate_held"]:
         figures |= await hold_rate(chat, plan, figures["msgs_s"] / 2)
     chat.is_over = True
     for member in chat.members:
