@@ -21,6 +21,7 @@ import uvicorn
 from gateway.app import build_app
 from gateway.settings import Settings
 from gateway.sockets import UVICORN_OPTIONS
+from gateway.wire import BoundedHttp
 from gateway.wiring import House, furnished
 from gateway.working import work
 
@@ -107,7 +108,7 @@ async def work_only(settings: Settings, database_url: str) -> None:
 def _config(settings: Settings, house: House) -> uvicorn.Config:
     return uvicorn.Config(
         build_app(house),
-        http="httptools",
+        http=BoundedHttp,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -49,7 +49,7 @@ ONE_ROOM = {
     "argon2": ("domain.vault",),
     "tortoise": ("domain", "gateway.migrate"),
     "pgqueuer": ("domain.kernel.jobs", "gateway.migrate", "gateway.working"),
-    "uvicorn": ("gateway.sockets", "gateway.serving"),
+    "uvicorn": ("gateway.sockets", "gateway.wire", "gateway.serving"),
     "websockets": ("gateway.sockets",),
     "starlette": ("gateway",),
     "strawberry": ("schema",),
