@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import ClassVar
 from uuid import UUID
 
 import orjson
 from asyncpg.exceptions import UniqueViolationError
 
-from domain.kernel.errors import NotFound
+from domain.kernel.errors import Conflict, NotFound
 from domain.kernel.ids import new_id
 from domain.kernel.texts import clean_text
 from domain.kernel.work import Work
@@ -39,6 +40,12 @@ from domain.org.rules import (
 
 UNIONS_MAX = 5_000
 """Unions of one call."""
+
+
+class FederationExists(Conflict):
+    """The database holds a real federation: it does not become a sample."""
+
+    code: ClassVar[str] = "org.federation_exists"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +169,52 @@ async def enter_seats(w: Work, seats: Sequence[NewSeat]) -> None:
         " SELECT * FROM jsonb_to_recordset($1::jsonb)"
         " AS r(id uuid, union_id uuid, account_id uuid, post text, from_on date)",
         orjson.dumps(seats, default=str).decode(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How far the filling with sample data has come."""
+
+    members_wanted: int
+    members_done: int
+    is_finished: bool
+
+
+async def begin_sample(w: Work, members_wanted: int) -> bool:
+    """This federation is marked as a sample; False: it was before. Raises FederationExists."""
+    ensure_system(w)
+    if await w.fetch("SELECT 1 FROM org_sample_marker WHERE id = 1"):
+        return False
+    if await w.fetch("SELECT 1 FROM org_union LIMIT 1"):
+        raise FederationExists
+    count = await w.execute(
+        "INSERT INTO org_sample_marker (id, members_wanted, members_done, is_finished)"
+        " VALUES (1, $1, 0, false) ON CONFLICT DO NOTHING",
+        members_wanted,
+    )
+    return count == 1
+
+
+async def hold_sample(w: Work) -> Sample:
+    """The marker, locked until this work ends: two who fill take turns. Raises NotFound."""
+    ensure_system(w)
+    rows = await w.fetch(
+        "SELECT members_wanted, members_done, is_finished FROM org_sample_marker"
+        " WHERE id = 1 FOR UPDATE"
+    )
+    if not rows:
+        raise NotFound
+    return Sample(**dict(rows[0]))
+
+
+async def note_sample(w: Work, *, members_done: int, is_finished: bool = False) -> None:
+    """The filling has come so far; the caller holds the marker."""
+    ensure_system(w)
+    await w.execute(
+        "UPDATE org_sample_marker SET members_done = $1, is_finished = $2 WHERE id = 1",
+        members_done,
+        is_finished,
     )
 
 
