@@ -22,6 +22,7 @@ from domain.kernel.work import Works
 from domain.notices.board import BoardFlusher
 from domain.vault import service as vault
 from domain.vault.custody import RootKeyFile, RootKeyProvider, RootKeyVariable
+from domain.vault.process import keep_keys_out_of_dumps
 from gateway.settings import Settings
 from realtime.announcer import BusAnnouncer
 from realtime.authority import Admission
@@ -78,6 +79,8 @@ class House:
 @asynccontextmanager
 async def furnished(settings: Settings, database_url: str) -> AsyncIterator[House]:
     """The parts, connected and running; taken down in reverse. Raises what stops a start."""
+    if settings.is_production:
+        keep_keys_out_of_dumps()
     await connect(
         database_url, pool_min=settings.database_pool_min, pool_max=settings.database_pool_max
     )
