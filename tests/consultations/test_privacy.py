@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ import pytest_asyncio
 
 from domain.consultations import handovers, messages, queries, queue, rules, service, windows
 from domain.consultations.models import Service, WindowState
-from domain.kernel.actor import NOBODY, SYSTEM, Actor
+from domain.kernel.actor import SYSTEM, Actor
 from domain.kernel.database import SERVER_ROLE, fetch, fetch_as
 from domain.kernel.errors import DomainError, Forbidden, NotFound, Unauthenticated
 from domain.kernel.ids import new_id
@@ -22,53 +21,21 @@ from domain.kernel.work import Work, Works
 from tests.support.announcing import RememberedAnnouncements
 from tests.support.consultations import (
     ALL,
-    a_consultant,
-    a_leader,
-    a_person,
+    CALLERS,
+    World,
+    a_world,
     refused,
-    requested,
-    running,
     say,
     texts,
 )
 from tests.support.statements import counted_statements
 
-CALLERS = ("nobody", "stranger", "leader", "member", "colleague", "lawyer", "consultant")
 TABLES = ("case", "conversation", "participant", "message", "mark", "handover", "queue_entry")
 
 
-@dataclass(frozen=True)
-class World:
-    """One running case with a wish to hand it over, and one request that waits."""
-
-    actors: Mapping[str, Actor]
-    case: UUID
-    conversation: UUID
-    handover: UUID
-    waiting: UUID
-
-    def __getattr__(self, name: str) -> Actor:
-        return self.actors[name]
-
-
 @pytest_asyncio.fixture
-async def world(works: Works, test_keyring: object) -> AsyncIterator[World]:
-    member, consultant = a_person(), await a_consultant(works)
-    colleague = await a_consultant(works)
-    lawyer = await a_consultant(works, Service.LEGAL_AID)
-    case_id, talk = await running(works, member, consultant)
-    await say(works, member, talk, "只有你知道")
-    assert colleague.consultant_id is not None
-    async with works.open(consultant) as w:
-        wish = await handovers.request_handover(w, case_id, colleague.consultant_id)
-    everybody = (NOBODY, a_person(), a_leader(), member, colleague, lawyer, consultant)
-    yield World(
-        dict(zip(CALLERS, everybody, strict=True)),
-        case_id,
-        talk,
-        wish["id"],
-        await requested(works, a_person()),
-    )
+async def world(works: Works, test_keyring: object) -> World:
+    return await a_world(works)
 
 
 Verb = Callable[[Work, World], Awaitable[Any]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from domain.access.models import AccountKind
 from domain.consultations import handovers, messages, queries, queue, service, windows
 from domain.consultations.consents import consent_text
 from domain.consultations.models import Service, Topic, WindowState
-from domain.kernel.actor import SYSTEM, Actor, Hierarchy, Reach
+from domain.kernel.actor import NOBODY, SYSTEM, Actor, Hierarchy, Reach
 from domain.kernel.capabilities import Capability
 from domain.kernel.errors import DomainError
 from domain.kernel.ids import new_id
@@ -97,12 +98,17 @@ async def requested(
     return case_id
 
 
+async def accepted(works: Works, consultant: Actor, case_id: UUID) -> None:
+    """The consultant takes the case."""
+    async with works.open(consultant) as w:
+        await queue.accept(w, case_id)
+
+
 async def running(works: Works, member: Actor, consultant: Actor) -> tuple[UUID, UUID]:
     """A case that the consultant has accepted, and its conversation."""
     service_ = (await queries.get_window(consultant))["service"]
     case_id = await requested(works, member, Service(service_))
-    async with works.open(consultant) as w:
-        await queue.accept(w, case_id)
+    await accepted(works, consultant, case_id)
     return case_id, await the_conversation(member, case_id)
 
 
@@ -145,6 +151,40 @@ async def handed_over(
     async with works.open(member) as w:
         await handovers.consent_to_handover(w, handover_id, shares_past=shares_past)
     return handover_id
+
+
+CALLERS = ("nobody", "stranger", "leader", "member", "colleague", "lawyer", "consultant")
+"""The kinds of caller: the leader holds every capability, the lawyer works in the other service."""
+
+
+@dataclass(frozen=True)
+class World:
+    """One running case with a message and a wish to hand it over, and one request that waits."""
+
+    actors: Mapping[str, Actor]
+    case: UUID
+    conversation: UUID
+    handover: UUID
+    waiting: UUID
+
+    def __getattr__(self, name: str) -> Actor:
+        return self.actors[name]
+
+
+async def a_world(works: Works) -> World:
+    """A world in which the member told the counsellor something."""
+    member, consultant = a_person(), await a_consultant(works)
+    colleague = await a_consultant(works, name="吴老师")
+    lawyer = await a_consultant(works, Service.LEGAL_AID, name="陈律师")
+    case_id, talk = await running(works, member, consultant)
+    await say(works, member, talk, "只有你知道")
+    assert colleague.consultant_id is not None
+    async with works.open(consultant) as w:
+        wish = await handovers.request_handover(w, case_id, colleague.consultant_id)
+    everybody = (NOBODY, a_person(), a_leader(), member, colleague, lawyer, consultant)
+    waiting = await requested(works, a_person())
+    actors = dict(zip(CALLERS, everybody, strict=True))
+    return World(actors, case_id, talk, wish["id"], waiting)
 
 
 async def everything(database: str) -> dict[str, list[str]]:
