@@ -33,6 +33,7 @@ _HEAD = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>职工之家 · Unionhall GraphQL</title>
 """
 _PAGE = (

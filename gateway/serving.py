@@ -84,7 +84,7 @@ async def serve(
     """Serve until a signal comes; everything is taken down in order when this returns."""
     async with furnished(settings, database_url) as house:
         server = _Server(_config(settings, house), house, on_ready)
-        working = asyncio.create_task(work(house, database_url)) if with_worker else None
+        working = asyncio.create_task(work(house.works, database_url)) if with_worker else None
         try:
             await server.serve(sockets=[listener])
         finally:
@@ -97,7 +97,7 @@ async def serve(
 async def work_only(settings: Settings, database_url: str) -> None:
     """Run jobs until a signal comes; what was not begun stays queued."""
     async with furnished(settings, database_url) as house:
-        working = asyncio.create_task(work(house, database_url))
+        working = asyncio.create_task(work(house.works, database_url))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, working.cancel)
