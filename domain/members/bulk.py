@@ -7,9 +7,10 @@ right to, and is written down, one by one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from domain.kernel.actor import Place
 from domain.kernel.errors import NotFound
 from domain.kernel.ids import new_id
 from domain.kernel.work import Work
@@ -60,13 +61,7 @@ async def enter_members(w: Work, new: Sequence[NewMember], *, collected_by: UUID
     places = await places_of(list({member.union_id for member in new}))
     if any(member.union_id not in places for member in new):
         raise NotFound
-    by_district: dict[str, list[UUID]] = defaultdict(list)
-    for member in new:
-        by_district[district_of(places[member.union_id])].append(member.id)
-    keys: dict[UUID, vault.DataKey] = {}
-    for district, owners in sorted(by_district.items()):
-        purpose = vault.Purpose.MEMBER_PII
-        keys |= await vault.create_data_keys(w, purpose, owners=owners, district=district)
+    keys = await _new_keys(w, new, places)
     today = federation_day(w.now)
     rows = [
         sealed_row(
@@ -90,3 +85,17 @@ async def enter_members(w: Work, new: Sequence[NewMember], *, collected_by: UUID
         [member.union_id for member in new],
         [member.from_on or today for member in new],
     )
+
+
+async def _new_keys(
+    w: Work, new: Sequence[NewMember], places: Mapping[UUID, Place]
+) -> Mapping[UUID, vault.DataKey]:
+    by_district: dict[str, list[UUID]] = defaultdict(list)
+    for member in new:
+        by_district[district_of(places[member.union_id])].append(member.id)
+    keys: dict[UUID, vault.DataKey] = {}
+    # In one order, so that two who enter at the same time don't wait for each other's keys.
+    for district, owners in sorted(by_district.items()):
+        purpose = vault.Purpose.MEMBER_PII
+        keys |= await vault.create_data_keys(w, purpose, owners=owners, district=district)
+    return keys

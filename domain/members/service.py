@@ -111,23 +111,7 @@ async def register_member(w: Work, new: NewMember) -> UUID:
         w, vault.Purpose.MEMBER_PII, owner=new.id, district=district_of(place)
     )
     row = sealed_row(person, key, place, collected_by=w.actor.account(), collected_at=w.now)
-    slots = ", ".join(f"${n + 1}" for n in range(len(row)))
-    # Naming the index here would demand the right to read the row, which a collector lacks.
-    count = await w.execute(
-        f"INSERT INTO member ({', '.join(SEALED_ROW_COLUMNS)}) VALUES ({slots})"
-        " ON CONFLICT DO NOTHING",
-        *row,
-    )
-    if count == 0:
-        raise AlreadyMember
-    await w.execute(
-        "INSERT INTO member_membership (id, member_id, union_id, state, from_on)"
-        " VALUES ($1, $2, $3, 'active', $4)",
-        new_id(),
-        new.id,
-        new.union_id,
-        new.from_on or today,
-    )
+    await _insert(w, row, new.from_on or today)
     await audit.record(
         w,
         "members.register",
@@ -194,4 +178,24 @@ def sealed_row(
         person.is_migrant,
         collected_by,
         collected_at,
+    )
+
+
+async def _insert(w: Work, row: tuple[object, ...], from_on: date) -> None:
+    slots = ", ".join(f"${n + 1}" for n in range(len(row)))
+    # Naming the index here would demand the right to read the row, which a collector lacks.
+    count = await w.execute(
+        f"INSERT INTO member ({', '.join(SEALED_ROW_COLUMNS)}) VALUES ({slots})"
+        " ON CONFLICT DO NOTHING",
+        *row,
+    )
+    if count == 0:
+        raise AlreadyMember
+    await w.execute(
+        "INSERT INTO member_membership (id, member_id, union_id, state, from_on)"
+        " VALUES ($1, $2, $3, 'active', $4)",
+        new_id(),
+        row[0],
+        row[1],
+        from_on,
     )
