@@ -71,7 +71,7 @@ def demo(
     listener = _bound(settings)
     with _database(settings, teller) as url:
         _prepare(settings, url, teller)
-        from gateway import seed as sample
+        import gateway.seed as sample
 
         _run(settings, sample.sow(settings, url, members=members, tell=teller.tell))
         teller.done()
@@ -116,7 +116,7 @@ def seed(
     """Fill an empty database with the sample federation (never in production)."""
     settings = _settings()
     _refuse_in_production(settings, "seed")
-    from gateway import seed as sample
+    import gateway.seed as sample
 
     teller = _teller()
     with _database(settings, teller) as url:

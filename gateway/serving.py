@@ -58,7 +58,7 @@ def bind(settings: Settings) -> socket.socket:
 def log_to_stderr(settings: Settings) -> None:
     """One line an event: ids and codes, never content."""
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
-    for chatty in ("uvicorn.error", "websockets", "asyncio", "pgqueuer"):
+    for chatty in ("uvicorn.error", "websockets", "asyncio", "pgqueuer", "tortoise"):
         logging.getLogger(chatty).setLevel("DEBUG" if settings.is_debug else "WARNING")
 
 

@@ -22,11 +22,11 @@ class Teller:
         self._began = 0.0
 
     def tell(self, step: str) -> None:
-        """A new step begins; the one before is over. The same words again change nothing."""
-        if step == self._step:
-            return
-        self._end_step()
-        self._step, self._began = step, time.monotonic()
+        """A new step begins; the one before is over. What stands in brackets is how far it is."""
+        name = step.partition(" (")[0]
+        if name != self._step:
+            self._end_step()
+            self._step, self._began = name, time.monotonic()
         if not self.console.is_terminal:
             return
         if self._status is None:

@@ -10,7 +10,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -88,7 +88,11 @@ def free_port() -> int:
 
 
 async def start(
-    database_url: str, *, port: int | None = None, environ: Mapping[str, str] | None = None
+    database_url: str,
+    *,
+    port: int | None = None,
+    environ: Mapping[str, str] | None = None,
+    command: Sequence[str] = ("serve",),
 ) -> Server:
     """Start a server against the database (as its owner's URL) and wait until it is ready."""
     port = port or free_port()
@@ -104,7 +108,7 @@ async def start(
     }
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway.cli", "serve"),
+            *(sys.executable, "-m", "gateway.cli", *command),
             cwd=folder,
             env=inherited | settings | dict(environ or {}),
             stdin=asyncio.subprocess.DEVNULL,
