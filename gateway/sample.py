@@ -37,7 +37,7 @@ ZONES = (
 LINES = ("教育", "卫生", "机械", "纺织", "建设", "交通", "金融", "商贸")
 _SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕"
 _GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰建国志红云飞海燕雪梅晓东"
-_UNION, _MEMBER, _ACCOUNT, _CONSULTANT, EMPLOYER, DEPARTMENT = range(1, 7)
+_UNION, _MEMBER, _ACCOUNT, _CONSULTANT, EMPLOYER, DEPARTMENT, NOTICE_KEY = range(1, 8)
 _MADE_MS = 1_767_225_600_000
 
 

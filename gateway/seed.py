@@ -28,6 +28,7 @@ from domain.org import bulk
 from domain.org.models import Post
 from domain.vault import service as vault
 from gateway import sample, sample_unions
+from gateway.sample_notices import publish_samples
 from gateway.sample_people import PASSWORD, SignIn, Staff, sign_ins, staff
 from gateway.settings import Profile, Settings
 from gateway.wiring import root_key_provider
@@ -163,11 +164,12 @@ async def _enter_members(w: Work, numbers: range, state: bulk.Sample, password_h
 
 
 async def _finish(works: Works) -> None:
-    """The collectors sign their pledge, each for oneself; the sample is complete."""
+    """Collectors sign their pledge, each for oneself; cadres publish; the sample is complete."""
     for one in staff():
         if one.role is Role.COLLECTOR:
             async with works.open(Actor(account_id=sample.account_id(one.number))) as w:
                 await access.sign_pledge(w, PLEDGE_VERSION)
+    await publish_samples(works)
     async with works.open(SYSTEM) as w:
         state = await bulk.hold_sample(w)
         await bulk.note_sample(w, members_done=state.members_done, is_finished=True)

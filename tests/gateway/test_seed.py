@@ -27,8 +27,21 @@ from gateway.settings import Profile
 from tests.support.vault import test_keyring  # noqa: F401  # a fixture
 
 FEW = 1_200
-TABLES = ("org_union", "org_employer", "org_department", "org_seat", "member", "member_membership",
-          "access_account", "access_grant", "consultation_consultant", "vault_dek")  # fmt: skip
+TABLES = tuple(
+    [
+        "org_union",
+        "org_employer",
+        "org_department",
+        "org_seat",
+        "member",
+        "member_membership",
+        "access_account",
+        "access_grant",
+        "consultation_consultant",
+        "notice",
+        "vault_dek",
+    ]
+)
 
 
 async def sown(works: Works, number: int = FEW) -> list[tuple[str, int, int]]:
@@ -77,6 +90,12 @@ async def test_the_sample_has_the_shape_of_the_report_and_comes_once(
     assert services == {"counselling": 14, "legal_aid": 26}
     assert (first["member"], first["member_membership"]) == (FEW, FEW)
     assert first["access_account"] == FEW + len(staff())
+    (zoned,) = await fetch(
+        "SELECT count(*) AS n FROM notice_recipient r JOIN notice n ON n.id = r.notice_id"
+        " WHERE n.wants_confirmation AND r.union_id = $1",
+        sample.grassroots_id(sample.FLAGSHIP),
+    )
+    assert zoned["n"] == 1
     await assert_sign_ins_work(works)
 
 
