@@ -12,6 +12,7 @@ from realtime.bounds import LiveSettings
 from realtime.bus import Bus, BusMessage
 from realtime.close_codes import CloseCode
 from realtime.connection import Connection
+from realtime.drain import drain
 from realtime.node import Node
 from realtime.presence import PresenceBook
 from realtime.protocol import SUBPROTOCOL
@@ -24,6 +25,10 @@ from realtime.transport import Transport
 
 logger = logging.getLogger(__name__)
 
+DRAIN_IN_S = 20.0
+"""How long clients that know us have to move by themselves."""
+DRAIN_SPREAD_S = 30.0
+"""Over how long the others are closed."""
 BEAT_SLOTS = 25
 """Connections beat in turns, spread over the interval, so that pings never come all at once."""
 
@@ -69,6 +74,11 @@ class Hub:
         await self.node.presence.start()
         self.node.tails.start()
         self._plan_beat()
+
+    async def drain(self, *, in_s: float = DRAIN_IN_S, spread_s: float = DRAIN_SPREAD_S) -> None:
+        """Take no new socket, send the open ones elsewhere, in bounded time; ``stop`` follows."""
+        self.is_draining = True
+        await drain(self.node, in_s=in_s, spread_s=spread_s)
 
     async def stop(self) -> None:
         """Close what is left (1001) and end every task; mutations under way were waited for."""

@@ -79,7 +79,7 @@ class Tail:
         self.last = 0
         self.floor = 0
         self.is_ready = False
-        self.followers: set[Follower] = set()
+        self.followers: dict[Follower, None] = {}
         self.due_at = 0.0
         self.idle_since: float | None = None
         self._log = log

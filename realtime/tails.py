@@ -77,7 +77,7 @@ class Tails:
         """
         tails = [self._tail(stream) for stream in streams]
         for tail in tails:
-            tail.followers.add(follower)
+            tail.followers[follower] = None
             tail.idle_since = None
         try:
             await asyncio.gather(*(self._ensure_open(tail) for tail in tails))
@@ -89,7 +89,7 @@ class Tails:
     def unfollow(self, tails: Sequence[Tail], follower: Follower) -> None:
         """Let it hear no more. The tail stays for a while, for those who come back."""
         for tail in tails:
-            tail.followers.discard(follower)
+            tail.followers.pop(follower, None)
             if not tail.followers:
                 tail.idle_since = self._timers.time()
 

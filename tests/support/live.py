@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import orjson
@@ -30,21 +30,43 @@ from realtime.presence import LocalPresence, PresenceBook
 from tests.support.clock import THEN, FrozenClock
 from tests.support.timers import ManualTimers, settle
 
+T = TypeVar("T")
+
 HIDDEN = "test.hidden"
 """Events of this kind are for no subscription."""
 TOKEN = "t"
 
 
-class SmallLog:
+class Gates:
+    """Holds up accesses to the database until a test lets them go, one by one."""
+
+    def __init__(self) -> None:
+        self.held: list[asyncio.Event] | None = None
+        """A list: each access waits there until a test sets its event."""
+        self.is_stale = False
+        """Whether a held access answers with what it saw before it was held."""
+
+    async def passing(self, read: Callable[[], T]) -> T:
+        """What ``read`` finds, some time between the call and the return."""
+        early = read()
+        if self.held is None:
+            await asyncio.sleep(0)
+            return read()
+        gate, is_stale = asyncio.Event(), self.is_stale
+        self.held.append(gate)
+        await gate.wait()
+        return early if is_stale else read()
+
+
+class SmallLog(Gates):
     """The log in memory: dense offsets, epochs, a floor; can be down or held up."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.streams: dict[str, tuple[str, list[LoggedEvent]]] = {}
         self.floors: dict[str, int] = {}
         self.is_down = False
         self.reads = 0
-        self.held: list[asyncio.Event] | None = None
-        """A list: each access waits there until a test sets its event."""
 
     def append(
         self, stream: str, kind: str = "test.happened", *, authority: bool = False, **body: Any
@@ -65,31 +87,28 @@ class SmallLog:
         self.streams[stream] = (epoch, kept)
 
     async def stream_states(self, ids: Sequence[str]) -> dict[str, StreamState]:
-        await self._access()
-        return {id_: self._state(id_) for id_ in ids}
+        self._ensure_up()
+        return await self.passing(lambda: {id_: self._state(id_) for id_ in ids})
 
     async def read_events(
         self, state: StreamState, after: int, limit: int = 500
     ) -> list[LoggedEvent]:
-        await self._access()
+        self._ensure_up()
         self.reads += 1
-        _, events = self.streams.get(state.id, ("", []))
-        floor = self.floors.get(state.id, 0)
-        return [e for e in events if e.offset > after and e.offset >= floor][:limit]
+        return await self.passing(lambda: self._rows(state.id, after)[:limit])
+
+    def _rows(self, stream: str, after: int) -> list[LoggedEvent]:
+        _, events = self.streams.get(stream, ("", []))
+        floor = self.floors.get(stream, 0)
+        return [e for e in events if e.offset > after and e.offset >= floor]
 
     def _state(self, id_: str) -> StreamState:
         epoch, events = self.streams.get(id_, ("", []))
         return StreamState(id_, epoch, len(events), self.floors.get(id_, 0))
 
-    async def _access(self) -> None:
+    def _ensure_up(self) -> None:
         if self.is_down:
             raise OSError("the log is down")
-        if self.held is None:
-            await asyncio.sleep(0)
-        else:
-            gate = asyncio.Event()
-            self.held.append(gate)
-            await gate.wait()
 
 
 @dataclass(eq=False)
@@ -104,8 +123,8 @@ class SmallLive:
 
     async def authorise(self, actor: Actor) -> Mapping[str, int]:
         self.engine.authorised += 1
-        await asyncio.sleep(0)
-        rights = self.engine.rights.get(actor.account(), {})
+        account = actor.account()
+        rights = await self.engine.passing(lambda: dict(self.engine.rights.get(account, {})))
         if any(stream not in rights for stream in self.streams):
             raise NotFound
         return {stream: rights[stream] for stream in self.streams}
@@ -125,10 +144,11 @@ class SmallLive:
         self.reported.extend(events)
 
 
-class SmallEngine:
+class SmallEngine(Gates):
     """Executes the three kinds of operation."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.rights: dict[UUID, dict[str, int]] = {}
         self.lives: list[SmallLive] = []
         self.authorised = 0
@@ -186,6 +206,10 @@ class SmallSessions:
         actor = Actor(account_id=uuid4(), session_id=uuid4())
         self._by_token[token] = Admission(actor, expires_at)
         return actor
+
+    def copy(self, token: str, other: SmallSessions) -> None:
+        """The same session, as another node knows it."""
+        self._by_token[token] = other._by_token[token]
 
     def change(self, token: str, admission: Admission | None) -> None:
         """The session is another one now, or has ended."""
@@ -290,13 +314,14 @@ class SmallNode:
         log: SmallLog | None = None,
         bus: Bus | None = None,
         settings: LiveSettings | None = None,
+        engine: SmallEngine | None = None,
         presence: PresenceBook | None = None,
     ) -> None:
         self.clock = FrozenClock()
         self.timers = ManualTimers()
         self.log = log or SmallLog()
         self.bus = bus or LocalBus()
-        self.engine = SmallEngine()
+        self.engine = engine or SmallEngine()
         self.sessions = SmallSessions()
         self.announcer = BusAnnouncer(self.bus)
         self.presence = presence or LocalPresence(self.announcer, self.timers)
