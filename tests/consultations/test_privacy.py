@@ -235,6 +235,25 @@ async def test_no_message_is_altered_or_removed_even_by_its_sender(
     assert await texts(world.member, world.conversation) == [(1, "只有你知道")]
 
 
+@pytest.mark.parametrize("table", TABLES)
+async def test_the_program_deletes_no_row(world: World, works: Works, table: str) -> None:
+    for actor in (world.member, world.consultant, SYSTEM):
+        async with works.open(actor) as w:
+            assert await w.execute(f"DELETE FROM consultation_{table}") == 0
+
+
+async def test_nobody_puts_a_case_in_somebody_else_s_name(world: World, works: Works) -> None:
+    sql = (
+        "INSERT INTO consultation_case (id, service, topic, urgency, requested_at, consented_at,"
+        " state, member_account_id, consent_version, client_key)"
+        " VALUES ($1, 'counselling', 'other', 'ordinary', now(), now(), 'requested', $2, 1, $3)"
+    )
+    for actor in (world.consultant, world.leader, world.stranger):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with works.open(actor) as w:
+                await w.execute(sql, new_id(), world.member.account_id, new_id())
+
+
 async def test_nobody_writes_as_somebody_else(world: World, works: Works) -> None:
     row = (new_id(), world.conversation, 2, world.member.account_id, "member", new_id(), b"?")
     sql = (

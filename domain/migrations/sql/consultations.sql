@@ -56,68 +56,89 @@ BEGIN
 END
 $$;
 
+-- A policy a command, and none for DELETE: the running program deletes nothing; erasure destroys keys.
+-- "seen" and "changed" are the same people; "made" says who may bring such a row into being.
+
 -- A waiting request: the consultants of its service; one addressed by name: that consultant alone.
-DROP POLICY IF EXISTS consultation_queue_entry_window ON consultation_queue_entry;
-CREATE POLICY consultation_queue_entry_window ON consultation_queue_entry
-    USING (
-        service = (SELECT k.service FROM consultation_consultant k
-                    WHERE k.id = NULLIF(current_setting('app.consultant', true), '')::uuid)
-        AND (addressed_to_id IS NULL
-             OR addressed_to_id = (SELECT NULLIF(current_setting('app.consultant', true), '')::uuid))
-    );
 -- Its member writes it once and never sees it again.
-DROP POLICY IF EXISTS consultation_queue_entry_request ON consultation_queue_entry;
-CREATE POLICY consultation_queue_entry_request ON consultation_queue_entry FOR INSERT
-    WITH CHECK (
-        (SELECT NULLIF(current_setting('app.account', true), '')::uuid) IS NOT NULL
-        AND state = 'requested' AND taken_by_id IS NULL
-    );
+DROP POLICY IF EXISTS seen ON consultation_queue_entry;
+CREATE POLICY seen ON consultation_queue_entry FOR SELECT USING (
+    service = (SELECT k.service FROM consultation_consultant k
+                WHERE k.id = NULLIF(current_setting('app.consultant', true), '')::uuid)
+    AND (addressed_to_id IS NULL
+         OR addressed_to_id = (SELECT NULLIF(current_setting('app.consultant', true), '')::uuid)));
+DROP POLICY IF EXISTS changed ON consultation_queue_entry;
+CREATE POLICY changed ON consultation_queue_entry FOR UPDATE USING (
+    service = (SELECT k.service FROM consultation_consultant k
+                WHERE k.id = NULLIF(current_setting('app.consultant', true), '')::uuid)
+    AND (addressed_to_id IS NULL
+         OR addressed_to_id = (SELECT NULLIF(current_setting('app.consultant', true), '')::uuid)));
+DROP POLICY IF EXISTS made ON consultation_queue_entry;
+CREATE POLICY made ON consultation_queue_entry FOR INSERT WITH CHECK (
+    (SELECT NULLIF(current_setting('app.account', true), '')::uuid) IS NOT NULL
+    AND state = 'requested' AND taken_by_id IS NULL);
 
 -- A case: its two people; and, while it is being taken, whoever holds its queue entry.
-DROP POLICY IF EXISTS consultation_case_people ON consultation_case;
-CREATE POLICY consultation_case_people ON consultation_case
-    USING (
-        member_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
-        OR consultant_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
-        OR (state = 'requested' AND EXISTS (
-            SELECT 1 FROM consultation_queue_entry e
-             WHERE e.case_id = consultation_case.id AND e.state = 'requested'
-               AND e.taken_by_id = NULLIF(current_setting('app.consultant', true), '')::uuid))
-    );
+DROP POLICY IF EXISTS seen ON consultation_case;
+CREATE POLICY seen ON consultation_case FOR SELECT USING (
+    member_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+    OR consultant_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+    OR (state = 'requested' AND EXISTS (
+        SELECT 1 FROM consultation_queue_entry e
+         WHERE e.case_id = consultation_case.id AND e.state = 'requested'
+           AND e.taken_by_id = NULLIF(current_setting('app.consultant', true), '')::uuid)));
+DROP POLICY IF EXISTS changed ON consultation_case;
+CREATE POLICY changed ON consultation_case FOR UPDATE USING (
+    member_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+    OR consultant_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+    OR (state = 'requested' AND EXISTS (
+        SELECT 1 FROM consultation_queue_entry e
+         WHERE e.case_id = consultation_case.id AND e.state = 'requested'
+           AND e.taken_by_id = NULLIF(current_setting('app.consultant', true), '')::uuid)));
+DROP POLICY IF EXISTS made ON consultation_case;
+CREATE POLICY made ON consultation_case FOR INSERT WITH CHECK (
+    member_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+    AND state = 'requested');
 
-DROP POLICY IF EXISTS consultation_conversation_people ON consultation_conversation;
-CREATE POLICY consultation_conversation_people ON consultation_conversation
-    USING (
-        member_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
-        OR consultant_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
-    );
+-- A conversation: its two people of this moment. The one who accepts opens it.
+DROP POLICY IF EXISTS seen ON consultation_conversation;
+CREATE POLICY seen ON consultation_conversation FOR SELECT USING (
+    member_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+    OR consultant_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid));
+DROP POLICY IF EXISTS changed ON consultation_conversation;
+CREATE POLICY changed ON consultation_conversation FOR UPDATE USING (
+    member_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+    OR consultant_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid));
+DROP POLICY IF EXISTS made ON consultation_conversation;
+CREATE POLICY made ON consultation_conversation FOR INSERT WITH CHECK (
+    consultant_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid));
 
--- Spans, marks and hand-overs are shown to the two people of this moment: who was handed over is not one.
+-- Spans, marks and hand-overs: whoever is shown the conversation; who was handed over from is not.
 DO $$
-DECLARE name text;
+DECLARE
+    name text;
+    shown text := '(EXISTS (SELECT 1 FROM consultation_conversation v WHERE v.id = conversation_id))';
 BEGIN
     FOREACH name IN ARRAY ARRAY['participant', 'mark', 'handover'] LOOP
-        EXECUTE format('DROP POLICY IF EXISTS consultation_%1$s_people ON consultation_%1$s', name);
-        EXECUTE format(
-            'CREATE POLICY consultation_%1$s_people ON consultation_%1$s USING (EXISTS ('
-            ' SELECT 1 FROM consultation_conversation v'
-            ' WHERE v.id = consultation_%1$s.conversation_id))', name);
+        EXECUTE format('DROP POLICY IF EXISTS seen ON consultation_%s', name);
+        EXECUTE format('DROP POLICY IF EXISTS changed ON consultation_%s', name);
+        EXECUTE format('DROP POLICY IF EXISTS made ON consultation_%s', name);
+        EXECUTE format('CREATE POLICY seen ON consultation_%s FOR SELECT USING %s', name, shown);
+        EXECUTE format('CREATE POLICY changed ON consultation_%s FOR UPDATE USING %s', name, shown);
+        EXECUTE format('CREATE POLICY made ON consultation_%s FOR INSERT WITH CHECK %s', name, shown);
     END LOOP;
 END
 $$;
 
--- A message: who takes part now, from where they came in. No policy updates or deletes one.
-DROP POLICY IF EXISTS consultation_message_read ON consultation_message;
-CREATE POLICY consultation_message_read ON consultation_message FOR SELECT
-    USING (EXISTS (
-        SELECT 1 FROM consultation_participant p
-         WHERE p.conversation_id = consultation_message.conversation_id
-           AND p.account_id = NULLIF(current_setting('app.account', true), '')::uuid
-           AND p.ended_at IS NULL AND consultation_message.seq >= p.from_seq));
-DROP POLICY IF EXISTS consultation_message_send ON consultation_message;
-CREATE POLICY consultation_message_send ON consultation_message FOR INSERT
-    WITH CHECK (
-        sender_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
-        AND EXISTS (SELECT 1 FROM consultation_conversation v
-                     WHERE v.id = conversation_id AND v.closed_at IS NULL)
-    );
+-- A message: who takes part now, from where they came in. None is ever changed.
+DROP POLICY IF EXISTS seen ON consultation_message;
+CREATE POLICY seen ON consultation_message FOR SELECT USING (EXISTS (
+    SELECT 1 FROM consultation_participant p
+     WHERE p.conversation_id = consultation_message.conversation_id
+       AND p.account_id = NULLIF(current_setting('app.account', true), '')::uuid
+       AND p.ended_at IS NULL AND consultation_message.seq >= p.from_seq));
+DROP POLICY IF EXISTS made ON consultation_message;
+CREATE POLICY made ON consultation_message FOR INSERT WITH CHECK (
+    sender_account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+    AND EXISTS (SELECT 1 FROM consultation_conversation v
+                 WHERE v.id = conversation_id AND v.closed_at IS NULL));
