@@ -34,6 +34,19 @@ async def prepare(settings: Settings, database_url: str, tell: Tell) -> None:
             f"The database lacks {', '.join(missing)}. Run `unionhall migrate` first "
             "(as the role that owns the tables)."
         )
+    await _ensure_real(database_url)
+
+
+async def _ensure_real(database_url: str) -> None:
+    server = await asyncpg.connect(database_url)
+    try:
+        if await server.fetchval("SELECT EXISTS (SELECT FROM org_sample_marker)"):
+            raise NotPrepared(
+                "This database holds the sample federation, whose passwords everybody knows: "
+                "refused in the production profile. Start with an empty database."
+            )
+    finally:
+        await server.close()
 
 
 async def ensure_reachable(database_url: str) -> None:

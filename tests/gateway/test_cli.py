@@ -14,9 +14,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from gateway.migrate import migrate
 from tests.support.database import drop_database, with_database
 from tests.support.doors import code as error_code
-from tests.support.server import ROOT, Server, running_server, start
+from tests.support.server import ROOT, Server, free_port, running_server, start
 
 COMMANDS = ("serve", "demo", "migrate", "seed", "schema", "check", "worker", "bench", "keys")
 
@@ -83,22 +84,26 @@ async def test_sample_data_are_refused_in_production(
     assert "refused in the production profile" in text
 
 
-async def test_production_is_not_migrated_unasked(tmp_path: Path, fresh_database: str) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    code, text = await unionhall(
-        "serve",
-        folder=tmp_path,
-        PORT=port,
-        UNIONHALL_PROFILE="production",
-        UNIONHALL_DATABASE_URL=fresh_database,
-        UNIONHALL_ROOT_KEY_FILE=str(tmp_path / "root.key"),
-        UNIONHALL_PUBLIC_URL="https://hall.example",
-    )
+async def test_production_is_not_migrated_unasked_and_never_serves_a_sample(
+    tmp_path: Path, fresh_database: str
+) -> None:
+    production = {
+        "PORT": str(free_port()),
+        "UNIONHALL_PROFILE": "production",
+        "UNIONHALL_DATABASE_URL": fresh_database,
+        "UNIONHALL_ROOT_KEY_FILE": str(tmp_path / "root.key"),
+        "UNIONHALL_PUBLIC_URL": "https://hall.example",
+    }
+    empty = await unionhall("serve", folder=tmp_path, **production)
+    await migrate(fresh_database)
+    owner = await asyncpg.connect(fresh_database)
+    await owner.execute("INSERT INTO org_sample_marker VALUES (1, 10, 10, true)")
+    await owner.close()
+    sample = await unionhall("serve", folder=tmp_path, **production)
 
-    assert code == 1
-    assert "unionhall migrate" in text
+    assert (empty[0], sample[0]) == (1, 1)
+    assert "unionhall migrate" in empty[1]
+    assert "holds the sample federation" in sample[1]
 
 
 async def test_a_port_in_use_is_said_with_a_remedy(tmp_path: Path) -> None:
