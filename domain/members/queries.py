@@ -66,10 +66,11 @@ def select_members(actor: Actor, filter: MemberFilter = ANY_MEMBER) -> Selection
     scope = actor.scope(Capability.MEMBER_READ)
     where = Where().in_scope(scope, territory="m.territory_path", line="m.line_path")
     if filter.union_id is not None:
-        # By path, not by id, so that the list's own index answers it.
+        # By path, not by id, so that the list's own index answers it; and as a range, because with
+        # an equality the planner may walk the whole table in the order of ids.
+        own = "(SELECT u.territory_path FROM org_union u WHERE u.id = {0})"
         where = where.and_(
-            "m.territory_path = (SELECT u.territory_path FROM org_union u WHERE u.id = {0})",
-            filter.union_id,
+            f"m.territory_path >= {own} AND m.territory_path <= {own}", filter.union_id
         )
     for column, union_id in (
         ("territory_path", filter.within_territory),

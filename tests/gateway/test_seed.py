@@ -27,20 +27,18 @@ from gateway.settings import Profile
 from tests.support.vault import test_keyring  # noqa: F401  # a fixture
 
 FEW = 1_200
-TABLES = tuple(
-    [
-        "org_union",
-        "org_employer",
-        "org_department",
-        "org_seat",
-        "member",
-        "member_membership",
-        "access_account",
-        "access_grant",
-        "consultation_consultant",
-        "notice",
-        "vault_dek",
-    ]
+TABLES = (
+    "org_union",
+    "org_employer",
+    "org_department",
+    "org_seat",
+    "member",
+    "member_membership",
+    "access_account",
+    "access_grant",
+    "consultation_consultant",
+    "notice",
+    "vault_dek",
 )
 
 
