@@ -7,6 +7,8 @@ the member's consent, and who was handed over is cut off with that commit.
 Refuses: a supervisor's, chair's or administrator's look inside (there is no capability for it),
 attachments for now, and naming a member in the queue.
 
-``service`` has the windows and the course of a case, ``handovers`` passing it on, ``messages`` the
-conversation (the hot path); reads are in ``queries``, the consent texts in ``consents``.
+Beside the four files of every slice (a file stays below 300 lines): ``service`` has the member's
+side of a case, ``queue`` the consultant's, ``handovers`` passing it on, ``messages`` the
+conversation (the hot path), ``windows`` who serves; reads are in ``queries`` over ``listings``,
+``sealing`` binds a text to its place, ``consents`` holds what a member agrees to.
 """

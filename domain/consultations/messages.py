@@ -18,7 +18,6 @@ from domain.consultations.sealing import bound_to, conversation_key, open_messag
 from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.database import Record
-from domain.kernel.errors import NotFound
 from domain.kernel.ids import new_id
 from domain.kernel.ports import Announcer
 from domain.kernel.texts import clean_text
@@ -74,7 +73,10 @@ async def send_message(
         _NUMBER_SQL, conversation_id, account, client_key, w.actor.has(Capability.CONSULT)
     )
     if not numbered:
-        return await _sent_before(w, conversation_id, client_key, text)
+        before = await _sent_before(w, conversation_id, client_key, text)
+        if before is None:
+            raise rules.ConversationClosed
+        return before
     place = numbered[0]
     is_member = place["member_account_id"] == account
     message: MessageRow = {
@@ -89,12 +91,16 @@ async def send_message(
     }
     body = await _insert(w, message, Service(place["service"]))
     if body is None:
-        # The same key came twice at once, and the other one has just been committed.
+        # The same key came twice at once, and the other one has just been committed; or it is in
+        # the past that a consultant who came back no longer sees.
         await w.execute(
             "UPDATE consultation_conversation SET top_seq = top_seq - 1 WHERE id = $1",
             conversation_id,
         )
-        return await _sent_before(w, conversation_id, client_key, text)
+        before = await _sent_before(w, conversation_id, client_key, text)
+        if before is None:
+            raise rules.KeyReused
+        return before
     _record(w, message, body, place)
     return message
 
@@ -197,8 +203,10 @@ def _record(w: Work, message: MessageRow, body: bytes, place: Record) -> None:
         w.record(facts.MessageWaiting(place["case_id"], message["conversation_id"], other))
 
 
-async def _sent_before(w: Work, conversation_id: UUID, client_key: UUID, text: str) -> MessageRow:
-    """What this key stands for already; else why nothing can be sent."""
+async def _sent_before(
+    w: Work, conversation_id: UUID, client_key: UUID, text: str
+) -> MessageRow | None:
+    """What this key stands for already. Raises NotFound, KeyReused."""
     conversation = await get_conversation(w.actor, conversation_id)
     rows = await w.fetch(
         "SELECT id, conversation_id, seq, sender_account_id, role, client_key, body, sent_at"
@@ -209,9 +217,7 @@ async def _sent_before(w: Work, conversation_id: UUID, client_key: UUID, text: s
         client_key,
     )
     if not rows:
-        if conversation["closed_at"] is None:
-            raise NotFound
-        raise rules.ConversationClosed
+        return None
     row = rows[0]
     key = await conversation_key(Service(conversation["service"]), conversation_id)
     if open_message(key, row) != text:

@@ -244,13 +244,18 @@ async def test_closing_ends_a_wish_to_hand_over(
         await ask(works, old, case_id, new)
 
 
-async def test_who_gets_a_case_back_sees_from_then_on_only(works: Works) -> None:
+async def test_who_gets_a_case_back_sees_from_then_on_only(
+    works: Works, database: str, announcements: RememberedAnnouncements
+) -> None:
     member, old, new = a_person(), await a_consultant(works), await a_consultant(works)
     case_id, talk = await running(works, member, old)
-    await say(works, old, talk, "一")
+    key = new_id()
+    await say(works, old, talk, "一", key=key)
     await handed_over(works, member, old, new, case_id)
     await say(works, new, talk, "二")
     await handed_over(works, member, new, old, case_id)
+    async with refused(rules.KeyReused, database, announcements):
+        await say(works, old, talk, "一", key=key)
     await say(works, member, talk, "三")
 
     assert await texts(old, talk) == [(3, "三")]
