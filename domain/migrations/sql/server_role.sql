@@ -21,7 +21,10 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO unionhall_app;
 DO $$
 DECLARE evidence text;
 BEGIN
-    FOREACH evidence IN ARRAY ARRAY['event', 'audit_entry', 'notice_receipt', 'access_pledge'] LOOP
+    FOREACH evidence IN ARRAY ARRAY[
+        'event', 'audit_entry', 'access_pledge',
+        'notice_version', 'notice_recipient', 'notice_receipt'
+    ] LOOP
         IF to_regclass('public.' || evidence) IS NOT NULL THEN
             EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON %I FROM unionhall_app', evidence);
         END IF;
