@@ -135,11 +135,14 @@ def _raw(me: int, to: int, conversation: int) -> dict[str, Any]:
 
 def _stock(me: int, to: int, conversation: int) -> dict[str, Any]:
     sent = {"to": to, "conversation": conversation, "sender": me, "text": TEXT}
-    return _graphql(
-        {},
-        {"query": PEER_SUBSCRIPTION, "variables": {"me": me}},
-        {"query": PEER_MUTATION, "variables": sent},
-    )
+    subscribe = {"query": PEER_SUBSCRIPTION, "variables": {"me": me}}
+    # The peers' subscriptions have no acknowledgement, but a question asked after one is answered
+    # when the server has come past it: they ask nobody for permission.
+    asked = {"id": "q", "type": "subscribe", "payload": {"query": "{ __typename }"}}
+    return {
+        "opening": [*_opening({}, subscribe, ""), (_json(asked), "complete")],
+        "template": _template({"query": PEER_MUTATION, "variables": sent}),
+    }
 
 
 def _our_members(talking: Sequence[Pair]) -> list[dict[str, Any]]:
@@ -148,32 +151,28 @@ def _our_members(talking: Sequence[Pair]) -> list[dict[str, Any]]:
         token = pair.member_token if me < len(talking) else pair.consultant_token
         where = {"conversationId": pair.conversation_id}
         sent = {**where, "clientKey": CLIENT_KEY, "text": TEXT}
-        return _graphql(
-            {"token": token},
-            {"query": OUR_SUBSCRIPTION, "variables": where},
-            {"query": OUR_MUTATION, "variables": {"input": sent}},
-        )
+        subscribe = {"query": OUR_SUBSCRIPTION, "variables": where}
+        return {
+            # Ours says when it is live. What was sent before that is in the history instead.
+            "opening": _opening({"token": token}, subscribe, '"live"'),
+            "template": _template({"query": OUR_MUTATION, "variables": {"input": sent}}),
+        }
 
     return _members(len(talking), dialect)
 
 
-def _graphql(
-    init: Mapping[str, Any], subscribe: Mapping[str, Any], send: Mapping[str, Any]
-) -> dict[str, Any]:
-    """A member that speaks graphql-transport-ws.
+def _opening(
+    init: Mapping[str, Any], subscribe: Mapping[str, Any], hear: str
+) -> list[tuple[str, str]]:
+    """What a member of graphql-transport-ws says first, and hears in answer."""
+    return [
+        (_json({"type": "connection_init", "payload": init}), "connection_ack"),
+        (_json({"id": "s", "type": "subscribe", "payload": subscribe}), hear),
+    ]
 
-    The question after the subscription is answered when the server has come past it: subscriptions
-    themselves have no acknowledgement.
-    """
-    asked = {"query": "{ __typename }"}
-    return {
-        "opening": [
-            (_json({"type": "connection_init", "payload": init}), "connection_ack"),
-            (_json({"id": "s", "type": "subscribe", "payload": subscribe}), ""),
-            (_json({"id": "q", "type": "subscribe", "payload": asked}), "complete"),
-        ],
-        "template": _json({"id": f"m{NUMBER}", "type": "subscribe", "payload": send}),
-    }
+
+def _template(send: Mapping[str, Any]) -> str:
+    return _json({"id": f"m{NUMBER}", "type": "subscribe", "payload": send})
 
 
 def _json(value: Any) -> str:
