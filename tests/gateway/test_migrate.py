@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -43,11 +44,11 @@ async def empty_database(database_server: str) -> AsyncIterator[str]:
 
 
 async def _create(server: str, name: str) -> str:
-    url = with_database(server, f"unionhall_{name}_{id(asyncio.get_running_loop())}")
+    name = f"unionhall_{name}_{os.getpid()}"
+    url = with_database(server, name)
     await drop_database(server, url)
     admin = await asyncpg.connect(server)
     try:
-        name = url.rpartition("/")[2].partition("?")[0]
         await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
     finally:
         await admin.close()
