@@ -37,6 +37,8 @@ class Authenticator(Protocol):
 class Standing:
     """What one connection may act as. ``actor`` is None once the session has ended."""
 
+    __slots__ = ("_asking", "_authenticator", "_gate", "_is_used", "_next", "actor", "expires_at")
+
     def __init__(
         self, admission: Admission, authenticator: Authenticator, gate: asyncio.Semaphore
     ) -> None:

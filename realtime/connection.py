@@ -54,6 +54,11 @@ RECHECK_BEATS = 5
 class Connection:
     """One socket from its handshake to its end. The Subscriber of its subscriptions."""
 
+    __slots__ = (
+        *("_beats", "_bucket", "_close_timer", "_init_timer", "_node", "_operations"),
+        *("_protocol", "_session", "_tasks", "_transport", "_was_heard", "edge", "id", "owner"),
+    )
+
     def __init__(
         self,
         node: Node,

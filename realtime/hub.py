@@ -17,7 +17,7 @@ from realtime.node import Node
 from realtime.presence import PresenceBook
 from realtime.protocol import SUBPROTOCOL
 from realtime.receipts import Receipts
-from realtime.registry import Registry
+from realtime.registry import BEAT_SLOTS, Registry
 from realtime.tail import Log
 from realtime.tails import Tails
 from realtime.timing import TimerHandle, Timers
@@ -29,8 +29,6 @@ DRAIN_IN_S = 20.0
 """How long clients that know us have to move by themselves."""
 DRAIN_SPREAD_S = 30.0
 """Over how long the others are closed."""
-BEAT_SLOTS = 25
-"""Connections beat in turns, spread over the interval, so that pings never come all at once."""
 
 
 class Hub:
@@ -128,6 +126,5 @@ class Hub:
     def _on_beat(self) -> None:
         self._plan_beat()
         self._slot = (self._slot + 1) % BEAT_SLOTS
-        for connection in self.node.registry:
-            if connection.id.int % BEAT_SLOTS == self._slot:
-                connection.beat()
+        for connection in self.node.registry.in_slot(self._slot):
+            connection.beat()

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 class Operations:
     """Runs what the protocol starts. A mutation once begun is never cancelled: it may commit."""
 
+    __slots__ = ("_connection", "_mutations", "_node", "_subscriptions", "_tasks")
+
     def __init__(self, connection: Connection, node: Node) -> None:
         self._connection = connection
         self._node = node

@@ -7,6 +7,7 @@ an id may be used again once its operation ended, and what a former bearer still
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -49,7 +50,7 @@ class OpenOperation:
     next_prefix: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.id_json = write_json(self.id)
+        self.id_json = json.dumps(self.id).encode()  # orjson's buffer would stay with it: 4 KiB
         self.next_prefix = b'{"id":' + self.id_json + b',"type":"next","payload":'
 
 
@@ -95,6 +96,8 @@ Effect: TypeAlias = Send | Close | Authenticate | Start | Stop
 
 class ServerProtocol:
     """One connection's state. Methods called after the end return nothing to do."""
+
+    __slots__ = ("_open", "_subprotocol", "phase")
 
     def __init__(self, subprotocol: str | None = SUBPROTOCOL) -> None:
         self.phase = Phase.OPENED

@@ -6,6 +6,8 @@ from __future__ import annotations
 class TokenBucket:
     """Full at first; one token an operation."""
 
+    __slots__ = ("_at", "_burst", "_per_s", "_tokens")
+
     def __init__(self, per_s: float, burst: int, now: float) -> None:
         self._per_s = per_s
         self._burst = burst

@@ -12,6 +12,9 @@ from realtime.bounds import LiveSettings
 if TYPE_CHECKING:
     from realtime.connection import Connection
 
+BEAT_SLOTS = 25
+"""Connections beat in turns, spread over the interval, so that pings never come all at once."""
+
 
 class Registry:
     """Every open connection. A connection is pending until it has signed in."""
@@ -19,6 +22,7 @@ class Registry:
     def __init__(self, settings: LiveSettings) -> None:
         self._settings = settings
         self._all: dict[Connection, None] = {}
+        self._slots: list[dict[Connection, None]] = [{} for _ in range(BEAT_SLOTS)]
         self._pending: Counter[str] = Counter()
         self._accounts: dict[UUID, set[Connection]] = {}
         self._sessions: dict[UUID, set[Connection]] = {}
@@ -38,6 +42,7 @@ class Registry:
     def add(self, connection: Connection) -> None:
         """A socket has been opened; nobody is signed in on it."""
         self._all[connection] = None
+        self._slots[connection.id.int % BEAT_SLOTS][connection] = None
         self._pending[connection.edge.client_key] += 1
 
     def admit(self, connection: Connection, account: UUID | None, session: UUID | None) -> bool:
@@ -58,12 +63,17 @@ class Registry:
         if connection not in self._all:
             return
         del self._all[connection]
+        del self._slots[connection.id.int % BEAT_SLOTS][connection]
         if connection.owner is None:
             self._no_longer_pending(connection)
             return
         account, session = connection.owner
         _discard(self._accounts, account, connection)
         _discard(self._sessions, session, connection)
+
+    def in_slot(self, slot: int) -> tuple[Connection, ...]:
+        """The connections whose hearts beat in this turn."""
+        return tuple(self._slots[slot])
 
     def of_account(self, account: UUID) -> frozenset[Connection]:
         """The open connections of an account."""

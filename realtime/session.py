@@ -22,6 +22,8 @@ from realtime.tail import Tail
 class Session:
     """Whose socket it is. A Follower of the account's stream that is never delivered to."""
 
+    __slots__ = ("_cookie", "_is_watched", "_node", "_on_change", "_standing", "_tails")
+
     def __init__(self, node: Node, cookie: str | None, on_change: Callable[[], None]) -> None:
         self._node = node
         self._cookie = cookie

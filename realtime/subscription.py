@@ -60,6 +60,12 @@ class Subscriber(Protocol):
 class Subscription:
     """A Live bound to one operation of one connection. A Follower of its tails."""
 
+    __slots__ = (
+        *("_is_announced", "_present_as", "_task", "_told", "account_id", "checked", "live"),
+        *("must_check", "must_renew", "node", "operation", "positions", "state", "subscriber"),
+        *("tails", "wanted"),
+    )
+
     def __init__(
         self, operation: OpenOperation, live: Live, subscriber: Subscriber, node: Node
     ) -> None:

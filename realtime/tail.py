@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import Protocol
 
 import orjson
@@ -73,6 +71,12 @@ class Follower(Protocol):
 class Tail:
     """The end of one stream. Every change of state is free of awaits."""
 
+    __slots__ = (
+        *("__weakref__", "_delivered", "_filling", "_is_suspect", "_log", "_pumped", "_pumping"),
+        *("_ring", "_ring_bytes", "_wanted", "_whispers", "due_at", "epoch", "floor"),
+        *("followers", "idle_since", "is_ready", "last", "stream"),
+    )
+
     def __init__(self, stream: str, log: Log) -> None:
         self.stream = stream
         self.epoch = ""
@@ -83,15 +87,16 @@ class Tail:
         self.due_at = 0.0
         self.idle_since: float | None = None
         self._log = log
-        self._ring: deque[tuple[LoggedEvent, int]] = deque()
+        # Lists and a lazy future: empty deques and events would be half of an idle tail's memory.
+        self._ring: list[tuple[LoggedEvent, int]] = []
         self._ring_bytes = 0
         self._delivered = 0
         self._wanted = 0
         self._is_suspect = False
-        self._whispers: deque[LoggedEvent] = deque(maxlen=WHISPERS_MAX)
+        self._whispers: list[LoggedEvent] = []
         self._filling: asyncio.Task[None] | None = None
         self._pumping: asyncio.Task[None] | None = None
-        self._pumped = asyncio.Event()
+        self._pumped: asyncio.Future[None] | None = None
 
     @property
     def state(self) -> StreamState:
@@ -139,6 +144,7 @@ class Tail:
     def whisper(self, event: LoggedEvent) -> None:
         """Pass on something ephemeral to those who are up to date."""
         self._whispers.append(event)
+        del self._whispers[:-WHISPERS_MAX]
         self._wake_pump()
 
     def since(self, offset: int) -> list[LoggedEvent] | None:
@@ -148,7 +154,7 @@ class Tail:
         if not self._ring or self._ring[0][0].offset > offset + 1:
             return None
         skip = offset + 1 - self._ring[0][0].offset
-        return [event for event, _ in islice(self._ring, skip, None)]
+        return [event for event, _ in self._ring[skip:]]
 
     def close(self) -> None:
         """Stop whatever is under way."""
@@ -167,7 +173,7 @@ class Tail:
         self._ring.append((event, size))
         self._ring_bytes += size
         while len(self._ring) > RING_EVENTS_MAX or self._ring_bytes > RING_BYTES_MAX:
-            self._ring_bytes -= self._ring.popleft()[1]
+            self._ring_bytes -= self._ring.pop(0)[1]
         if event.is_authority:
             for follower in tuple(self.followers):
                 follower.authority_changed(event)
@@ -225,8 +231,8 @@ class Tail:
             return
         for event in events:
             while self.last - self._delivered >= RING_SLACK and self._pumping is not None:
-                self._pumped.clear()
-                await self._pumped.wait()
+                self._pumped = asyncio.get_running_loop().create_future()
+                await self._pumped
             if self.epoch != epoch:
                 return
             self._take(event)
@@ -243,10 +249,10 @@ class Tail:
                 if self._delivered < self.last:
                     await self._deliver_next()
                 else:
-                    await self._fan_out(self._whispers.popleft())
+                    await self._fan_out(self._whispers.pop(0))
         finally:
             self._pumping = None
-            self._pumped.set()
+            self._tell_pumped()
 
     async def _deliver_next(self) -> None:
         index = self._delivered + 1 - self._ring[0][0].offset if self._ring else -1
@@ -259,7 +265,11 @@ class Tail:
         await self._fan_out(event)
         if self.epoch == epoch:
             self._delivered = event.offset
-        self._pumped.set()
+        self._tell_pumped()
+
+    def _tell_pumped(self) -> None:
+        if self._pumped is not None and not self._pumped.done():
+            self._pumped.set_result(None)
 
     async def _fan_out(self, event: LoggedEvent) -> None:
         for count, follower in enumerate(tuple(self.followers), 1):

@@ -233,6 +233,27 @@ async def test_a_revocation_during_the_rendering_of_an_event_stops_that_event(
     assert client.socket.closed == (4403, "revoked")
 
 
+async def test_an_event_that_is_being_rendered_waits_for_a_doubt_from_another_stream(
+    node: SmallNode, client: SmallClient, actor: Actor
+) -> None:
+    node.engine.allow(actor, "cv:2")
+    await client.subscribe("a", "cv:1", "cv:2")
+    await node.publish("cv:2")
+    node.engine.render_gate = asyncio.Event()
+    await node.publish("cv:1")
+    node.engine.held = []
+    node.engine.forbid(actor, "cv:1")
+    await node.publish("cv:2", authority=True)
+    node.engine.render_gate.set()
+    await settle()
+    assert client.offsets("a") == [1]  # of cv:2, before
+
+    node.engine.held.pop().set()
+    await settle()
+    assert client.offsets("a") == [1]
+    assert client.code("a") == "RT_FORBIDDEN"
+
+
 async def test_an_expired_session_closes_and_a_refreshed_one_goes_on(node: SmallNode) -> None:
     soon = node.clock.now() + timedelta(seconds=60)
     node.sessions.sign_in("ends", expires_at=soon)

@@ -1,0 +1,140 @@
+"""The live layer on the real log: what services commit arrives, whatever becomes of the hints."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest_asyncio
+
+from domain.kernel import streams
+from domain.kernel.actor import NOBODY, Actor
+from domain.kernel.streams import Fact, StreamState
+from domain.kernel.work import Works
+from tests.support.announcing import RememberedAnnouncements
+from tests.support.clock import FrozenClock
+from tests.support.live import SmallClient, SmallLog, SmallNode, running
+from tests.support.redis_server import eventually
+
+WRITERS = 4
+FACTS_EACH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Said(Fact):
+    kind: ClassVar[str] = "test.said"
+    text: str
+
+    def streams(self) -> tuple[str, ...]:
+        return ("cv:1",)
+
+
+@dataclass(frozen=True, slots=True)
+class Removed(Fact):
+    kind: ClassVar[str] = "test.removed"
+    is_authority: ClassVar[bool] = True
+
+    def streams(self) -> tuple[str, ...]:
+        return ("cv:1",)
+
+
+@pytest_asyncio.fixture
+async def node(database: str) -> AsyncIterator[SmallNode]:
+    """A node whose log is the database."""
+    async with running(SmallNode(log=streams)) as started:
+        yield started
+
+
+async def follower(node: SmallNode) -> tuple[Actor, SmallClient]:
+    """A signed-in client that may follow cv:1."""
+    actor = node.sessions.sign_in()
+    node.engine.allow(actor, "cv:1")
+    client = node.client()
+    await client.init()
+    await eventually(lambda: client.connection.is_ready)
+    return actor, client
+
+
+async def test_committed_facts_arrive_with_their_offsets(
+    node: SmallNode, clock: FrozenClock
+) -> None:
+    _, client = await follower(node)
+    works = Works(clock, node.announcer)
+    await client.subscribe("a", "cv:1")
+    await eventually(client.lives)
+    for text in ("你好", "🌏"):
+        async with works.open(NOBODY) as w:
+            w.record(Said(text))
+    await eventually(lambda: len(client.offsets("a")) == 2)
+
+    payloads = [frame["payload"] for frame in client.of("a")]
+    assert [p["data"]["event"]["text"] for p in payloads] == ["你好", "🌏"]
+    assert client.offsets("a") == [1, 2]
+
+
+async def test_many_writers_and_half_the_hints_give_every_reader_the_whole_log(
+    node: SmallNode, clock: FrozenClock
+) -> None:
+    _, early = await follower(node)
+    await early.subscribe("a", "cv:1")
+    await eventually(early.lives)
+    told = RememberedAnnouncements()
+    works = Works(clock, told)
+
+    async def write(writer: int) -> None:
+        for n in range(FACTS_EACH):
+            async with works.open(NOBODY) as w:
+                w.record(Said(f"{writer}.{n}"))
+            if told.events and n % 2:
+                node.announcer.announce([told.events[-1]])
+
+    await asyncio.gather(*(write(writer) for writer in range(WRITERS)))
+    everything = list(range(1, WRITERS * FACTS_EACH + 1))
+    late = await node.client().init()
+    await eventually(lambda: late.connection.is_ready)
+    await late.subscribe("a", "cv:1", since={"cv:1": ["", 0]})
+    await node.timers.advance(6)
+    for client in (early, late):
+        await eventually(lambda client=client: len(client.offsets("a")) >= len(everything))
+        assert client.offsets("a") == everything
+
+
+async def test_a_removal_is_ordered_against_what_was_said(
+    node: SmallNode, clock: FrozenClock
+) -> None:
+    actor, client = await follower(node)
+    works = Works(clock, node.announcer)
+    await client.subscribe("a", "cv:1")
+    await eventually(client.lives)
+    async with works.open(NOBODY) as w:
+        w.record(Said("before"))
+    await eventually(lambda: client.offsets("a") == [1])
+    node.engine.forbid(actor, "cv:1")
+    async with works.open(NOBODY) as w:
+        w.record(Removed())
+        w.record(Said("after"))
+    await eventually(lambda: client.of("a")[-1]["type"] == "error")
+
+    assert client.code("a") == "RT_FORBIDDEN"
+    assert client.offsets("a") == [1]
+
+
+async def test_the_small_log_of_the_tests_answers_as_the_real_one(works: Works) -> None:
+    small = SmallLog()
+    for text in ("a", "b", "c"):
+        async with works.open(NOBODY) as w:
+            w.record(Said(text))
+        small.append("cv:1", Said.kind, text=text)
+    real_states = await streams.stream_states(["cv:1", "cv:9"])
+    small_states = await small.stream_states(["cv:1", "cv:9"])
+    assert real_states["cv:9"] == small_states["cv:9"] == StreamState("cv:9")
+    real, twin = real_states["cv:1"], small_states["cv:1"]
+    assert (real.top, real.floor) == (twin.top, twin.floor) == (3, 0)
+    for after, limit in ((0, 500), (1, 500), (1, 1), (3, 500)):
+        told = [
+            [(e.offset, e.kind, e.body) for e in await log.read_events(state, after, limit)]
+            for log, state in ((streams, real), (small, twin))
+        ]
+        assert told[0] == told[1]
