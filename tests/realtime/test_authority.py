@@ -84,9 +84,7 @@ async def test_a_change_of_authority_found_in_a_replay_is_checked_before_going_o
     node.log.held = []
     await client.subscribe("a", "cv:1", since={"cv:1": [event.epoch, 0]})
     node.engine.forbid(actor, "cv:1")
-    held, node.log.held = node.log.held, None
-    for gate in held:
-        gate.set()
+    node.log.release()
     await node.timers.advance(6)
 
     assert all(offset < 6 for offset in client.offsets("a"))
@@ -222,11 +220,11 @@ async def test_a_revocation_during_the_rendering_of_an_event_stops_that_event(
     node: SmallNode, client: SmallClient, actor: Actor
 ) -> None:
     await client.subscribe("a", "cv:1")
-    node.engine.render_gate = asyncio.Event()
+    node.engine.rendering.held = []
     await node.publish("cv:1")
     node.sessions.change(TOKEN, None)
     await node.publish(f"me:{actor.account_id}", authority=True)
-    node.engine.render_gate.set()
+    node.engine.rendering.release()
     await settle()
 
     assert client.offsets("a") == []
@@ -239,12 +237,12 @@ async def test_an_event_that_is_being_rendered_waits_for_a_doubt_from_another_st
     node.engine.allow(actor, "cv:2")
     await client.subscribe("a", "cv:1", "cv:2")
     await node.publish("cv:2")
-    node.engine.render_gate = asyncio.Event()
+    node.engine.rendering.held = []
     await node.publish("cv:1")
     node.engine.held = []
     node.engine.forbid(actor, "cv:1")
     await node.publish("cv:2", authority=True)
-    node.engine.render_gate.set()
+    node.engine.rendering.release()
     await settle()
     assert client.offsets("a") == [1]  # of cv:2, before
 
@@ -252,6 +250,22 @@ async def test_an_event_that_is_being_rendered_waits_for_a_doubt_from_another_st
     await settle()
     assert client.offsets("a") == [1]
     assert client.code("a") == "RT_FORBIDDEN"
+
+
+async def test_an_event_rendered_twice_because_of_a_doubt_is_written_once(
+    node: SmallNode, client: SmallClient, actor: Actor
+) -> None:
+    await client.subscribe("a", "cv:1")
+    node.engine.rendering.held = rendering = []
+    await node.publish("cv:1")
+    await node.publish(f"me:{actor.account_id}", authority=True)
+    live, again = rendering
+    again.set()
+    await settle()
+    live.set()
+    await settle()
+
+    assert client.offsets("a") == [1]
 
 
 async def test_an_expired_session_closes_and_a_refreshed_one_goes_on(node: SmallNode) -> None:

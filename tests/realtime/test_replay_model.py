@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from domain.kernel.streams import LoggedEvent
 from realtime.bounds import SOFT_BUFFER_BYTES, LiveSettings
 from realtime.bus import Hint
-from tests.support.live import HIDDEN, SmallClient, SmallEngine, SmallLog, SmallNode
+from tests.support.live import HIDDEN, Gates, SmallClient, SmallEngine, SmallLog, SmallNode
 from tests.support.timers import settle
 
 STREAMS = ("cv:1", "cv:2")
@@ -110,6 +110,11 @@ class ReplayMachine(RuleBasedStateMachine):
         self.loop.set_exception_handler(lambda _, context: self.broken.append(context))
         self.log = SmallLog()
         self.engine = SmallEngine()
+        self.gates: dict[str, Gates] = {
+            "log": self.log,
+            "rights": self.engine,
+            "rendering": self.engine.rendering,
+        }
         self.nodes = [
             SmallNode(log=self.log, engine=self.engine, settings=LiveSettings(heartbeat_s=1e9))
             for _ in range(2)
@@ -194,31 +199,29 @@ class ReplayMachine(RuleBasedStateMachine):
 
     # What the database does
 
-    @rule(is_stale=st.booleans(), which=st.integers(0, 2))
-    def hold(self, is_stale: bool, which: int) -> None:
-        for gates in ((self.log,), (self.engine,), (self.log, self.engine))[which]:
-            gates.is_stale = is_stale
-            if gates.held is None:
-                gates.held = []
+    @rule(is_stale=st.booleans(), which=st.sampled_from(["log", "rights", "rendering"]))
+    def hold(self, is_stale: bool, which: str) -> None:
+        gates = self.gates[which]
+        gates.is_stale = is_stale
+        if gates.held is None:
+            gates.held = []
 
-    @precondition(lambda self: self.log.held or self.engine.held)
+    @precondition(lambda self: any(gates.held for gates in self.gates.values()))
     @rule(data=st.data())
     def let_one_go(self, data: st.DataObject) -> None:
-        held = [gates.held for gates in (self.log, self.engine) if gates.held]
+        held = [gates.held for gates in self.gates.values() if gates.held]
         some = data.draw(st.sampled_from(held))
         some.pop(data.draw(st.integers(0, len(some) - 1))).set()
         self.run()
 
-    @precondition(lambda self: self.log.held is not None or self.engine.held is not None)
+    @precondition(lambda self: any(g.held is not None for g in self.gates.values()))
     @rule()
     def let_all_go(self) -> None:
         self.release()
 
     def release(self) -> None:
-        for gates in (self.log, self.engine):
-            for gate in gates.held or []:
-                gate.set()
-            gates.held = None
+        for gates in self.gates.values():
+            gates.release()
         self.run()
 
     # What clients do

@@ -46,6 +46,12 @@ class Gates:
         self.is_stale = False
         """Whether a held access answers with what it saw before it was held."""
 
+    def release(self) -> None:
+        """Let all go, and hold up no more."""
+        held, self.held = self.held or [], None
+        for gate in held:
+            gate.set()
+
     async def passing(self, read: Callable[[], T]) -> T:
         """What ``read`` finds, some time between the call and the return."""
         early = read()
@@ -130,8 +136,8 @@ class SmallLive:
         return {stream: rights[stream] for stream in self.streams}
 
     async def render(self, event: LoggedEvent) -> bytes | None:
-        if self.engine.render_gate is not None:
-            await self.engine.render_gate.wait()
+        if self.engine.rendering.held is not None:
+            await self.engine.rendering.passing(bool)
         if event.kind == HIDDEN:
             return None
         if event.kind == "test.broken":
@@ -155,7 +161,7 @@ class SmallEngine(Gates):
         self.executed: list[tuple[GraphQLRequest, Actor, Edge]] = []
         self.finished = 0
         self.execute_gate: asyncio.Event | None = None
-        self.render_gate: asyncio.Event | None = None
+        self.rendering = Gates()
         self.receipts_fail = False
 
     def allow(self, actor: Actor, stream: str, first: int = 1) -> None:
