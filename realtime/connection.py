@@ -16,7 +16,7 @@ import orjson
 
 from domain.kernel.actor import Actor
 from domain.kernel.ids import new_id
-from domain.kernel.ports import NO_EDGE, Edge
+from domain.kernel.ports import NO_EDGE, Edge, GraphQLRequest
 from domain.kernel.streams import Json
 from realtime.bounds import (
     FRAME_MAX_BYTES,
@@ -139,7 +139,7 @@ class Connection:
         self._was_heard = False
         self.ping()
         self._beats += 1
-        if self._beats % RECHECK_BEATS == 0 or self._session.is_expired:
+        if self._beats % RECHECK_BEATS == 0 or self._is_session_ending():
             self._spawn(self._recheck())
 
     # As the Subscriber of its subscriptions
@@ -212,10 +212,19 @@ class Connection:
                         wait_ms = round(1000 * wait_s) or 1000
                         self.fail(operation, op_errors(LIMIT_OP, retryAfterMs=wait_ms))
                     else:
-                        self._session.used()
-                        self._operations.start(operation, request)
+                        self._start(operation, request)
                 case Stop(operation):
                     self._operations.stop(operation)
+
+    def _start(self, operation: OpenOperation, request: GraphQLRequest) -> None:
+        self._session.used()
+        if self._is_session_ending():
+            self._spawn(self._recheck())
+        self._operations.start(operation, request)
+
+    def _is_session_ending(self) -> bool:
+        # One beat at least falls into this time, so that no use is told too late to count.
+        return self._session.ends_within(2 * self._node.settings.heartbeat_s)
 
     def _write(self, frame: bytes) -> None:
         self._transport.send_text(frame)

@@ -42,7 +42,7 @@ async def drain(node: Node, *, in_s: float, spread_s: float) -> None:
         for connection in left[start : start + size]:
             connection.close(CloseCode.RESTART)
         await pause(node.timers, spread_s / SLICES)
-    await _mutations_end(node)
+    await await_mutations(node)
     await node.receipts.flush()
 
 
@@ -52,7 +52,8 @@ async def _until_empty(node: Node, within_s: float) -> None:
         await pause(node.timers, min(POLL_S, within_s))
 
 
-async def _mutations_end(node: Node) -> None:
+async def await_mutations(node: Node) -> None:
+    """Return when no mutation is under way, or after ``MUTATIONS_MAX_S``."""
     deadline = node.timers.time() + MUTATIONS_MAX_S
     while node.mutations and node.timers.time() < deadline:
         await pause(node.timers, POLL_S)

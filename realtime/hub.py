@@ -12,7 +12,7 @@ from realtime.bounds import LiveSettings
 from realtime.bus import Bus, BusMessage
 from realtime.close_codes import CloseCode
 from realtime.connection import Connection
-from realtime.drain import drain
+from realtime.drain import await_mutations, drain
 from realtime.node import Node
 from realtime.presence import PresenceBook
 from realtime.protocol import SUBPROTOCOL
@@ -79,12 +79,13 @@ class Hub:
         await drain(self.node, in_s=in_s, spread_s=spread_s)
 
     async def stop(self) -> None:
-        """Close what is left (1001) and end every task; mutations under way were waited for."""
+        """Close what is left (1001), wait for mutations within a bound, end every task."""
         self.is_draining = True
         if self._beat is not None:
             self._beat.cancel()
         for connection in self.node.registry:
             connection.close(CloseCode.GOING_AWAY)
+        await await_mutations(self.node)
         await self.node.receipts.flush()
         await self.node.presence.stop()
         await self.node.tails.stop()

@@ -7,7 +7,7 @@ stops every subscription of the socket at once, until the database has been aske
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -55,7 +55,12 @@ class Session:
     @property
     def is_expired(self) -> bool:
         """Whether that time has come."""
-        return self.expires_at is not None and self._node.clock.now() >= self.expires_at
+        return self.ends_within(0)
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether it ends so soon, as last seen."""
+        latest = self._node.clock.now() + timedelta(seconds=seconds)
+        return self.expires_at is not None and latest >= self.expires_at
 
     async def sign_in(self, payload: Mapping[str, Any]) -> bool:
         """Whether the token in the payload, else the cookie, names a session in force.

@@ -287,6 +287,21 @@ async def test_an_expired_session_closes_and_a_refreshed_one_goes_on(node: Small
     assert kept.socket.closed is None
 
 
+async def test_acting_shortly_before_an_idle_session_ends_keeps_it(node: SmallNode) -> None:
+    soon = node.clock.now() + timedelta(seconds=100)
+    actor = node.sessions.sign_in(expires_at=soon)
+    client = await node.client().init()
+    node.clock.advance(seconds=90)
+    node.sessions.change(TOKEN, Admission(actor, soon + timedelta(seconds=600)))
+    await client.say(type="subscribe", id="m", payload={"query": "mutation"})
+    assert node.sessions.used == 1
+    assert client.of("m")[-1]["type"] == "complete"
+
+    node.clock.advance(seconds=60)
+    await node.timers.advance(25)
+    assert client.socket.closed is None
+
+
 async def test_grants_that_end_by_date_are_noticed_without_any_event(
     node: SmallNode, client: SmallClient, actor: Actor
 ) -> None:

@@ -60,3 +60,18 @@ async def test_a_mutation_under_way_is_waited_for_but_not_for_ever(node: SmallNo
 
 async def test_draining_an_empty_node_takes_no_time(node: SmallNode) -> None:
     await node.hub.drain()
+
+
+async def test_stopping_waits_for_a_mutation_under_way(node: SmallNode) -> None:
+    node.sessions.sign_in()
+    client = await node.client().init()
+    node.engine.execute_gate = asyncio.Event()
+    await client.say(type="subscribe", id="m", payload={"query": "mutation"})
+    stopping = asyncio.create_task(node.hub.stop())
+    await settle()
+    assert client.socket.closed == (1001, "Going away")
+    assert not stopping.done()
+    node.engine.execute_gate.set()
+    await node.timers.advance(1)
+    assert stopping.done()
+    assert node.engine.finished == 1

@@ -361,6 +361,9 @@ async def running(node: SmallNode) -> AsyncIterator[SmallNode]:
     try:
         yield node
     finally:
+        if node.engine.execute_gate is not None:
+            node.engine.execute_gate.set()
+        await settle()
         await node.hub.stop()
         for connection in node.hub.node.registry:
             connection.lost()
