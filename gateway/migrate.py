@@ -7,6 +7,7 @@ the two is impossible; policies are replaced inside one transaction. Refuses: to
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -133,11 +134,21 @@ async def _install_queue(owner: Connection) -> None:
 
 
 async def _run_sql_files(owner: Connection) -> None:
-    """All in one transaction: a policy is never missing, not even for a moment."""
+    """All in one transaction: a policy is never missing, not even for a moment.
+
+    Only when a file has changed: replacing a policy locks its table, and a process that starts
+    must not stand in the way of those that serve.
+    """
+    digest = hashlib.sha256("\0".join(sql_text(name) for name in SQL_FILES).encode()).hexdigest()
     async with owner.transaction():
+        await owner.execute("CREATE TABLE IF NOT EXISTS schema_sql_files (digest text NOT NULL)")
+        if await owner.fetchval("SELECT digest FROM schema_sql_files") == digest:
+            return
         for name in SQL_FILES:
             if text := sql_text(name):
                 await owner.execute(text)
+        await owner.execute("DELETE FROM schema_sql_files")
+        await owner.execute("INSERT INTO schema_sql_files VALUES ($1)", digest)
 
 
 def _owner_settings() -> dict[str, str]:

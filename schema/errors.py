@@ -11,16 +11,14 @@ import logging
 import re
 from typing import Any
 
-import asyncpg
 from graphql import GraphQLError
-from tortoise.exceptions import DBConnectionError
 
+from domain.kernel.database import is_passing
 from domain.kernel.errors import DomainError, Invalid
 
 log = logging.getLogger("unionhall.schema")
 
 _VARIABLE = re.compile(r"^Variable '\$(\w{1,64})'")
-_UNREACHABLE = (asyncpg.PostgresConnectionError, DBConnectionError, ConnectionError, TimeoutError)
 
 
 class InvalidArgument(Invalid):
@@ -55,7 +53,7 @@ def _told(error: GraphQLError, code_of_mistake: str | None) -> tuple[str, str, d
         cause = cause.original_error
     if isinstance(cause, DomainError):
         return cause.code, cause.code, cause.params
-    if isinstance(cause, _UNREACHABLE):
+    if cause is not None and is_passing(cause):
         log.error("unavailable: %s at %s", type(cause).__name__, _place(error))
         return "unavailable", "unavailable", {}
     if cause is not None and not isinstance(cause, GraphQLError):

@@ -35,6 +35,11 @@ UNREACHABLE = (
 )
 """What is raised when the database is away: the caller may try again, nothing is wrong with it."""
 
+_CROWDED = (
+    *(asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError),
+    *(asyncpg.QueryCanceledError, asyncpg.TooManyConnectionsError, TimeoutError),
+)
+
 CONNECTION = "default"
 APP = "unionhall"
 SERVER_ROLE = "unionhall_app"
@@ -143,6 +148,16 @@ async def fetch_as(actor: Actor, sql: str, *args: object) -> Sequence[Record]:
         async with conn.transaction(readonly=True):
             await set_context(conn, actor)
             return await conn.fetch(sql, *args)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the database failed for a reason that passes: away, crowded, or a lost race.
+
+    What was asked for did not happen (at a commit: may have happened); trying again is right.
+    """
+    if isinstance(error, asyncpg.DataError):
+        return False  # a value that does not fit, although it is an InterfaceError too
+    return isinstance(error, (*UNREACHABLE, *_CROWDED))
 
 
 @contextmanager

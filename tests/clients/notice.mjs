@@ -8,12 +8,12 @@ import WebSocket from 'ws';
 const [url, publisherToken, publisherUnion, ...rest] = process.argv.slice(2);
 
 const INBOX = `subscription ($id: ID!) { inboxEvents(unionId: $id) {
-  __typename ... on NoticePublished { notice { id title } } } }`;
+  kind noticeId versionNo title } }`;
 const BOARD = `subscription ($id: ID!) { receiptBoardEvents(noticeId: $id) {
-  recipients delivered read confirmed } }`;
+  kind counts { recipients delivered read confirmed } } }`;
 const PUBLISH = `mutation ($input: PublishNoticeInput!) { publishNotice(input: $input) { notice { id title } } }`;
 const CONFIRM = `mutation ($notice: ID!, $union: ID!) {
-  confirmNotice(input: {noticeId: $notice, unionId: $union}) { notice { id } } }`;
+  confirmNotice(input: {noticeId: $notice, unionId: $union, versionNo: 1}) { receipt { kind at } } }`;
 
 class Desk {
   constructor(token) {
@@ -81,13 +81,13 @@ for (let n = 0; n < rest.length; n += 2) {
   officers.push(desk);
 }
 await Promise.all(officers.map((desk) => desk.follow(INBOX, { id: desk.union }, (data) => {
-  if (data.inboxEvents.__typename === 'NoticePublished') desk.received.push(data.inboxEvents.notice);
+  if (data.inboxEvents.kind === 'PUBLISHED') desk.received.push(data.inboxEvents);
 })));
 
 const publisher = new Desk(publisherToken);
 const key = randomUUID();
 const input = {
-  publisherUnionId: publisherUnion,
+  publisherId: publisherUnion,
   audience: { unionIds: officers.map((desk) => desk.union) },
   title: '关于年底换届选举的通知',
   body: '请各工会于**十二月底**前完成换届选举。',
@@ -97,7 +97,7 @@ const input = {
 officers[0].cut();
 const { publishNotice } = await publisher.once(PUBLISH, { input });
 const boards = [];
-await publisher.follow(BOARD, { id: publishNotice.notice.id }, (data) => boards.push(data.receiptBoardEvents));
+await publisher.follow(BOARD, { id: publishNotice.notice.id }, (data) => boards.push(data.receiptBoardEvents.counts));
 const until = async (condition) => {
   const deadline = Date.now() + 15000;
   while (!condition() && Date.now() < deadline) await new Promise((done) => setTimeout(done, 20));

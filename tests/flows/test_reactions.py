@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,8 +84,7 @@ async def test_the_worker_runs_a_deferred_job_once_it_is_committed(
         w.defer("test.remember", {"n": 7}, key="once")
         w.defer("test.remember", {"n": 8}, key="once")
 
-    house: Any = SimpleNamespace(works=works)
-    working = asyncio.create_task(work(house, database))
+    working = asyncio.create_task(work(works, database))
     try:
         async with asyncio.timeout(20):
             await ran.wait()

@@ -17,22 +17,24 @@ COLUMNS = """
 SELECT table_name, column_name, data_type, character_maximum_length, collation_name, is_nullable,
        column_default IS NOT NULL AS has_default
   FROM information_schema.columns WHERE table_schema = 'public'
-   AND table_name <> 'tortoise_migrations' ORDER BY 1, 2
+   AND table_name NOT IN ('tortoise_migrations', 'schema_sql_files') ORDER BY 1, 2
 """
 INDEXES = """
 SELECT tablename, regexp_replace(indexdef, ' INDEX \\S+ ', ' INDEX ') AS definition
-  FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'tortoise_migrations' ORDER BY 1, 2
+  FROM pg_indexes WHERE schemaname = 'public'
+   AND tablename NOT IN ('tortoise_migrations', 'schema_sql_files') ORDER BY 1, 2
 """
 CONSTRAINTS = """
 SELECT conrelid::regclass::text AS on_table, contype::text, pg_get_constraintdef(oid) AS definition
   FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-   AND conrelid::regclass::text <> 'tortoise_migrations' AND contype <> 'n' ORDER BY 1, 2, 3
+   AND conrelid::regclass::text NOT IN ('tortoise_migrations', 'schema_sql_files')
+   AND contype <> 'n' ORDER BY 1, 2, 3
 """
 POLICIES = "SELECT tablename, policyname, cmd, qual, with_check FROM pg_policies ORDER BY 1, 2"
 PROTECTED = """
 SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class
  WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-   AND relname <> 'tortoise_migrations' ORDER BY 1
+   AND relname NOT IN ('tortoise_migrations', 'schema_sql_files') ORDER BY 1
 """
 
 
@@ -89,6 +91,20 @@ async def test_the_migrated_schema_is_the_generated_one(
             assert await _ask(empty_database, query) == await _ask(generated, query)
     finally:
         await drop_database(database_server, generated)
+
+
+async def test_migrating_again_takes_no_lock_that_a_reader_would_wait_for(
+    empty_database: str,
+) -> None:
+    await migrate(empty_database)
+    reader = await asyncpg.connect(empty_database)
+    try:
+        async with reader.transaction():
+            await reader.fetch("SELECT 1 FROM consultation_message, member, notice LIMIT 1")
+            async with asyncio.timeout(10):
+                assert await migrate(empty_database) == []
+    finally:
+        await reader.close()
 
 
 async def test_the_running_program_owns_nothing(empty_database: str) -> None:

@@ -23,6 +23,7 @@ from tests.support.access import APP, a_grant, an_account, signed_in, the_actor
 from tests.support.consultations import running
 from tests.support.live_client import Dropped, LiveClient
 from tests.support.matrix import Spot
+from tests.support.redis_server import eventually
 
 EVENTS = """subscription ($id: ID!) { conversationEvents(conversationId: $id) {
     __typename ... on MessageSent { message { seq clientKey text } } } }"""
@@ -32,6 +33,11 @@ SEND = """mutation ($id: ID!, $key: UUID!, $text: String!) {
 MESSAGES = """query ($id: ID!, $after: String) { conversation(id: $id) {
     messages(first: 100, after: $after) {
         edges { node { seq clientKey text } } pageInfo { hasNextPage endCursor } } } }"""
+
+
+LIVE_S = 10.0
+RETRY_S = 0.02
+"""A dead socket answers at once: without a pause the loop would never see that it is dead."""
 
 
 @dataclass(slots=True)
@@ -87,8 +93,10 @@ class Talker:
     retries: int = 0
 
     async def listen(self) -> None:
-        """Follow the conversation over all sockets to come."""
-        await self.client.follow(EVENTS, self._take, id=self.conversation)
+        """Follow the conversation over all sockets to come; live when this returns."""
+        following = await self.client.follow(EVENTS, self._take, id=self.conversation)
+        async with asyncio.timeout(LIVE_S):
+            await following.live.wait()
 
     async def say(self, text: str) -> None:
         """Send until it is acknowledged, always under the same key."""
@@ -99,14 +107,16 @@ class Talker:
                 self.acknowledged[key] = data["sendMessage"]["message"]["seq"]
             except Dropped:
                 self.retries += 1
+                await asyncio.sleep(RETRY_S)
 
-    async def talk(self, until: asyncio.Event, pause_s: float = 0.02) -> None:
+    async def talk(self, until: asyncio.Event, pause_s: float = 0.1) -> None:
         """Chatter on until told to stop; the last message is acknowledged."""
         for number in itertools.count():
             if until.is_set():
                 return
             await self.say(f"{self.name} {number} ·你好𠮷")
-            await asyncio.sleep(pause_s * random.random())
+            # Below the 20 operations a second that a socket may start.
+            await asyncio.sleep(pause_s * (0.6 + random.random()))
 
     def _take(self, data: dict[str, Any]) -> None:
         event = data["conversationEvents"]
@@ -148,9 +158,9 @@ class Crowd:
 
     async def settled(self, within_s: float = 15.0) -> None:
         """Everybody has heard everything that was acknowledged to anybody in their conversation."""
-        async with asyncio.timeout(within_s):
-            while not all(self._has_heard_all(talker) for talker in self.talkers):
-                await asyncio.sleep(0.02)  # noqa: ASYNC110 - other processes set no event here
+        await eventually(
+            lambda: all(self._has_heard_all(talker) for talker in self.talkers), within_s
+        )
 
     def _has_heard_all(self, talker: Talker) -> bool:
         known = {key for _, key, _ in talker.heard}

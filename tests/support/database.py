@@ -26,7 +26,7 @@ DECLARE t text; found boolean;
 BEGIN
     SET LOCAL session_replication_role = replica;
     FOR t IN SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'
-             AND tablename NOT LIKE '%migrations%' LOOP
+             AND tablename NOT LIKE '%migrations%' AND tablename <> 'schema_sql_files' LOOP
         EXECUTE 'SELECT EXISTS (SELECT 1 FROM ' || t || ')' INTO found;
         IF found THEN EXECUTE 'DELETE FROM ' || t; END IF;
     END LOOP;

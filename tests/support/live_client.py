@@ -114,6 +114,15 @@ class LiveClient:
                 await self._say(self._socket, id_, query, variables, {})
         return following
 
+    def pin(self, url: str) -> None:
+        """Connect to this server only."""
+        self._urls = lambda: [url]
+
+    @property
+    def followings(self) -> list[Following]:
+        """What is followed, in the order of asking."""
+        return list(self._following.values())
+
     async def cut(self) -> None:
         """Lose the socket as a phone in a tunnel does: no close frame."""
         if self._socket is not None:
