@@ -22,6 +22,7 @@ from domain.kernel.work import Works
 from domain.notices.board import BoardFlusher
 from domain.vault import service as vault
 from domain.vault.custody import RootKeyFile, RootKeyProvider, RootKeyVariable
+from domain.vault.passwords import Passwords, install_passwords
 from domain.vault.process import keep_keys_out_of_dumps
 from gateway.settings import Settings
 from realtime.announcer import BusAnnouncer
@@ -86,6 +87,8 @@ async def furnished(settings: Settings, database_url: str) -> AsyncIterator[Hous
     )
     try:
         vault.install(await vault.open_keyring(root_key_provider(settings)))
+        hashing = Passwords(threads_max=settings.sign_in_threads)
+        install_passwords(hashing)
         house = _assembled(settings)
         await house.hub.start()
         flushing = asyncio.create_task(house.boards.run(), name="board-flusher")
@@ -95,6 +98,7 @@ async def furnished(settings: Settings, database_url: str) -> AsyncIterator[Hous
             flushing.cancel()
             await asyncio.wait([flushing])
             await house.hub.stop()
+            hashing.close()
     finally:
         await disconnect()
 

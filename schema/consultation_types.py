@@ -28,14 +28,13 @@ from schema.declare import (
     choice,
     column,
     computed,
-    connected,
     node,
     row_type,
     to_one,
     verb,
 )
 from schema.nodes import Node, global_id
-from schema.paging import Connection
+from schema.paging import Connection, connected
 
 choice(
     Service,

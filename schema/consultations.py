@@ -28,10 +28,10 @@ from schema.consultation_types import (
     Window,
 )
 from schema.context import Context, Info
-from schema.declare import Row, connected, given, of_row, payload, verb
+from schema.declare import Row, given, of_row, payload, verb
 from schema.live import streamed
 from schema.nodes import row_id
-from schema.paging import Connection
+from schema.paging import Connection, connected
 
 
 @payload(needs=Capability.PUBLIC, description="A consent text in force (知情同意书).")

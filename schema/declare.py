@@ -9,7 +9,6 @@ SQL. A field without a declaration stops the build.
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from typing import Annotated, Any, TypeAlias, TypeVar, dataclass_transform
@@ -19,7 +18,7 @@ from strawberry.types.private import StrawberryPrivate
 
 from domain.kernel.capabilities import Capability
 from domain.kernel.database import Record
-from domain.kernel.pages import PageRequest, Selection
+from domain.kernel.pages import Selection
 from schema.context import BatchRead, Context, Info
 
 Row: TypeAlias = Mapping[str, Any] | Record
@@ -153,74 +152,6 @@ def verb(needs: Capability, description: str) -> Callable[[Function], Any]:
         )
 
     return declare
-
-
-def connected(
-    select: Callable[..., Selection | Awaitable[Selection]],
-    of: Callable[[], type],
-    description: str,
-    *,
-    needs: Capability | None = None,
-) -> Any:
-    """A Relay connection over the selection of ``select(context, row, **arguments)``.
-
-    ``row`` is the parent's row, None at the root; further arguments are the keyword-only
-    parameters of ``select``, with ``Annotated[…, strawberry.argument(description=…)]``.
-    """
-    from schema.paging import resolve_connection
-
-    further = [
-        parameter
-        for parameter in inspect.signature(select, eval_str=True).parameters.values()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
-
-    async def resolve(self: Any, info: Info, **arguments: Any) -> Any:
-        request = PageRequest(*(arguments.pop(name, None) for name in _PAGING))
-        selection = select(info.context, getattr(self, "row", None), **arguments)
-        chosen = await selection if inspect.isawaitable(selection) else selection
-        return await resolve_connection(info.context, chosen, request, of())
-
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        inspect.Parameter(name, keyword, default=None, annotation=annotation)
-        for name, annotation in _PAGING.items()
-    ]
-    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    resolve.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # read by inspect
-        [
-            inspect.Parameter("self", positional),
-            inspect.Parameter("info", positional, annotation=Info),
-            *parameters,
-            *further,
-        ]
-    )
-    resolve.__annotations__ = {
-        "info": Info,
-        **{parameter.name: parameter.annotation for parameter in (*parameters, *further)},
-    }
-    resolve.__module__ = select.__module__
-    return strawberry.field(
-        resolver=resolve,
-        description=description,
-        metadata={DECLARED: Declared(Connected(select, of), needs)},
-    )
-
-
-_PAGING: dict[str, Any] = {
-    "first": Annotated[
-        int | None, strawberry.argument(description="How many edges from the start, 0…100.")
-    ],
-    "after": Annotated[
-        str | None, strawberry.argument(description="Only edges after this cursor.")
-    ],
-    "last": Annotated[
-        int | None, strawberry.argument(description="How many edges from the end, 0…100.")
-    ],
-    "before": Annotated[
-        str | None, strawberry.argument(description="Only edges before this cursor.")
-    ],
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

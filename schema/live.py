@@ -25,6 +25,7 @@ from schema.context import Context, Info
 from schema.declare import DECLARED, Declared, Streamed
 from schema.documents import Operation
 from schema.errors import formatted
+from schema.signatures import dress
 
 
 class Feed(Protocol):
@@ -73,21 +74,10 @@ def streamed(
 
         keyword = inspect.Parameter.KEYWORD_ONLY
         after = inspect.Parameter("after", keyword, default=None, annotation=_AFTER)
-        parameters = [p.replace(kind=keyword) for p in further]
-        info = inspect.Parameter("info", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Info)
+        parameters = [*(parameter.replace(kind=keyword) for parameter in further), after]
         returned = types.GenericAlias(AsyncGenerator, (of, None))
-        stub.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # read by inspect
-            [info, *parameters, after], return_annotation=returned
-        )
-        stub.__annotations__ = {
-            "info": Info,
-            **{p.name: p.annotation for p in (*parameters, after)},
-            "return": returned,
-        }
-        stub.__module__ = open_feed.__module__
-        stub.__name__ = open_feed.__name__
         return strawberry.subscription(
-            resolver=stub,
+            resolver=dress(stub, parameters, like=open_feed, returned=returned),
             description=description,
             metadata={DECLARED: Declared(Streamed(open_feed), needs)},
         )

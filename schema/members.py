@@ -16,7 +16,6 @@ from schema.declare import (
     Row,
     choice,
     column,
-    connected,
     node,
     of_row,
     row_type,
@@ -25,7 +24,7 @@ from schema.declare import (
 )
 from schema.nodes import Node, row_id
 from schema.org import Union
-from schema.paging import Connection
+from schema.paging import Connection, connected
 
 choice(
     IdType,

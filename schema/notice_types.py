@@ -17,7 +17,6 @@ from schema.declare import (
     choice,
     column,
     computed,
-    connected,
     given,
     node,
     payload,
@@ -26,7 +25,7 @@ from schema.declare import (
 )
 from schema.nodes import Node, global_id
 from schema.org import Union
-from schema.paging import Connection
+from schema.paging import Connection, connected
 
 choice(
     NoticeState,

@@ -16,7 +16,7 @@ from domain.notices.audience import select_addressed
 from domain.notices.models import ReceiptKind
 from domain.notices.rules import Terms, Words
 from schema.context import Context, Info
-from schema.declare import Row, connected, of_row, verb
+from schema.declare import Row, of_row, verb
 from schema.live import streamed
 from schema.nodes import row_id
 from schema.notice_feeds import BoardFeed, InboxEvent, InboxFeed, ReceiptBoardEvent
@@ -42,7 +42,7 @@ from schema.notice_types import (
     ReceiptCounts,
 )
 from schema.org import Union
-from schema.paging import Connection
+from schema.paging import Connection, connected
 
 UnionId = Annotated[strawberry.ID, strawberry.argument(description="A union's global id (工会).")]
 NoticeId = Annotated[strawberry.ID, strawberry.argument(description="A notice's global id (通知).")]

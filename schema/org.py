@@ -17,7 +17,6 @@ from schema.declare import (
     Row,
     choice,
     column,
-    connected,
     node,
     of_row,
     row_type,
@@ -25,7 +24,7 @@ from schema.declare import (
     verb,
 )
 from schema.nodes import Node, row_id
-from schema.paging import Connection
+from schema.paging import Connection, connected
 
 choice(
     Level,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
 
 from domain.kernel.capabilities import Capability
 from domain.kernel.pages import PageRequest, Selection
 from schema.context import Context, Info
-from schema.declare import given, of_row, payload, verb
+from schema.declare import DECLARED, Connected, Declared, given, of_row, payload, verb
+from schema.signatures import dress
 
 T = TypeVar("T")
 
@@ -58,3 +61,55 @@ async def resolve_connection(
         end_cursor=edges[-1].cursor if edges else None,
     )
     return Connection(selection=selection, edges=edges, page_info=info)
+
+
+def connected(
+    select: Callable[..., Selection | Awaitable[Selection]],
+    of: Callable[[], type],
+    description: str,
+    *,
+    needs: Capability | None = None,
+) -> Any:
+    """A Relay connection over the selection of ``select(context, row, **arguments)``.
+
+    ``row`` is the parent's row, None at the root; further arguments are the keyword-only
+    parameters of ``select``, with ``Annotated[…, strawberry.argument(description=…)]``.
+    """
+
+    async def resolve(self: Any, info: Info, **arguments: Any) -> Any:
+        request = PageRequest(*(arguments.pop(name, None) for name in _PAGING))
+        selection = select(info.context, getattr(self, "row", None), **arguments)
+        chosen = await selection if inspect.isawaitable(selection) else selection
+        return await resolve_connection(info.context, chosen, request, of())
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    paging = [
+        inspect.Parameter(name, keyword, default=None, annotation=annotation)
+        for name, annotation in _PAGING.items()
+    ]
+    further = [
+        parameter
+        for parameter in inspect.signature(select, eval_str=True).parameters.values()
+        if parameter.kind is keyword
+    ]
+    return strawberry.field(
+        resolver=dress(resolve, [*paging, *further], like=select, is_method=True),
+        description=description,
+        metadata={DECLARED: Declared(Connected(select, of), needs)},
+    )
+
+
+_PAGING: dict[str, Any] = {
+    "first": Annotated[
+        int | None, strawberry.argument(description="How many edges from the start, 0…100.")
+    ],
+    "after": Annotated[
+        str | None, strawberry.argument(description="Only edges after this cursor.")
+    ],
+    "last": Annotated[
+        int | None, strawberry.argument(description="How many edges from the end, 0…100.")
+    ],
+    "before": Annotated[
+        str | None, strawberry.argument(description="Only edges before this cursor.")
+    ],
+}

@@ -78,17 +78,7 @@ async def send_message(
             raise rules.ConversationClosed
         return before
     place = numbered[0]
-    is_member = place["member_account_id"] == account
-    message: MessageRow = {
-        "id": new_id(),
-        "conversation_id": conversation_id,
-        "seq": place["top_seq"],
-        "sender_account_id": account,
-        "role": (Role.MEMBER if is_member else Role.CONSULTANT).value,
-        "client_key": client_key,
-        "text": text,
-        "sent_at": w.now,
-    }
+    message = _new_message(w, conversation_id, place, client_key=client_key, text=text)
     body = await _insert(w, message, Service(place["service"]))
     if body is None:
         # The same key came twice at once, and the other one has just been committed; or it is in
@@ -153,6 +143,23 @@ async def attach(actor: Actor, conversation_id: UUID) -> None:
 
 
 _typed_at: OrderedDict[tuple[UUID, UUID], datetime] = OrderedDict()
+
+
+def _new_message(
+    w: Work, conversation_id: UUID, place: Record, *, client_key: UUID, text: str
+) -> MessageRow:
+    account = w.actor.account()
+    is_member = place["member_account_id"] == account
+    return {
+        "id": new_id(),
+        "conversation_id": conversation_id,
+        "seq": place["top_seq"],
+        "sender_account_id": account,
+        "role": (Role.MEMBER if is_member else Role.CONSULTANT).value,
+        "client_key": client_key,
+        "text": text,
+        "sent_at": w.now,
+    }
 
 
 async def _insert(w: Work, message: MessageRow, service: Service) -> bytes | None:

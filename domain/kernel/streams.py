@@ -115,21 +115,21 @@ async def append(conn: Connection, facts: Sequence[Fact], at: datetime) -> list[
     Streams are locked in sorted order, so two writers never deadlock. Must be the last statement
     before commit: the counter rows stay locked until then.
     """
-    placed = [(stream, fact) for fact in facts for stream in fact.streams()]
+    placed = _placed(facts)
     if not placed:
         return []
-    remaining = Counter(stream for stream, _ in placed)
+    remaining = Counter(stream for stream, *_ in placed)
     behind: list[int] = []
-    for stream, _ in placed:
+    for stream, *_ in placed:
         remaining[stream] -= 1
         behind.append(remaining[stream])
     rows = await conn.fetch(
         _APPEND_SQL,
-        [stream for stream, _ in placed],
+        [stream for stream, *_ in placed],
         behind,
-        [fact.kind for _, fact in placed],
-        [fact.is_authority for _, fact in placed],
-        [orjson.dumps(fact.body()).decode() for _, fact in placed],
+        [fact.kind for _, fact, _ in placed],
+        [fact.is_authority for _, fact, _ in placed],
+        _as_jsonb(placed),
         _new_epoch(),
         at,
     )
@@ -142,11 +142,29 @@ async def append(conn: Connection, facts: Sequence[Fact], at: datetime) -> list[
             kind=fact.kind,
             is_authority=fact.is_authority,
             at=at,
-            body=fact.body(),
+            body=body,
             authority_version=state[stream]["authority_version"],
         )
-        for (stream, fact), back in zip(placed, behind, strict=True)
+        for (stream, fact, body), back in zip(placed, behind, strict=True)
     ]
+
+
+def _placed(facts: Sequence[Fact]) -> list[tuple[str, Fact, dict[str, Json]]]:
+    """Each fact at each of its streams, with its body made once."""
+    return [
+        (stream, fact, body)
+        for fact, body in [(fact, fact.body()) for fact in facts]
+        for stream in fact.streams()
+    ]
+
+
+def _as_jsonb(placed: Sequence[tuple[str, Fact, dict[str, Json]]]) -> list[str]:
+    """The bodies as text, each written once however many streams it goes to."""
+    written: dict[int, str] = {}
+    for _, _, body in placed:
+        if id(body) not in written:
+            written[id(body)] = orjson.dumps(body).decode()
+    return [written[id(body)] for _, _, body in placed]
 
 
 async def stream_states(ids: Sequence[str]) -> dict[str, StreamState]:

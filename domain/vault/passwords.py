@@ -72,14 +72,18 @@ class Passwords:
     """The hashing threads of this process."""
 
     def __init__(
-        self, costs: Mapping[Profile, Cost] = COSTS, *, queue_max: int = QUEUE_MAX
+        self,
+        costs: Mapping[Profile, Cost] = COSTS,
+        *,
+        queue_max: int = QUEUE_MAX,
+        threads_max: int = THREADS_MAX,
     ) -> None:
         self._hashers = {
             profile: PasswordHasher(cost.passes, cost.memory_kib, cost.lanes)
             for profile, cost in costs.items()
         }
         self._dummies = {profile: _unmatched(cost) for profile, cost in costs.items()}
-        self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(threads_max, thread_name_prefix="argon2")
         self._room = threading.BoundedSemaphore(queue_max)
         self.verified_count = 0
         """Verifications done, dummies among them."""

@@ -25,7 +25,6 @@ from schema.context import Context, Info
 from schema.declare import (
     column,
     computed,
-    connected,
     given,
     node,
     of_row,
@@ -36,7 +35,7 @@ from schema.declare import (
 )
 from schema.live import streamed
 from schema.nodes import Node, global_id
-from schema.paging import Connection
+from schema.paging import Connection, connected
 from schema.root import NodeQuery, build_from
 from tests.support.clock import THEN
 from tests.support.schema import Asking
