@@ -1,9 +1,9 @@
 """One event as one subscription's answer: rendered by the schema, with its place spliced in.
 
 ``extensions.rt`` holds the stream ``s``, its epoch ``e`` and the event's offset ``o``; ``p`` is the
-offset of the last answer before it, given only when events lay between that were not for this
-subscription: an answer follows on the last one when ``(p ?? o - 1)`` is where the client stands. A
-whisper has ``x`` instead: it never moves a position.
+offset of the answer or ``live`` announcement before it, given only when events lay between that
+were not for this subscription: an answer is the next one when ``(p ?? o - 1)`` is where the client
+stands. A whisper has ``x`` instead: it never moves a position.
 """
 
 from __future__ import annotations

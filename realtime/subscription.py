@@ -197,6 +197,7 @@ class Subscription:
             return
         self._is_announced = True
         self.subscriber.write_live(self.operation, self.positions)
+        self._told = {stream: place.offset for stream, place in self.positions.items()}
         if self.account_id is not None and self.state is State.LIVE:
             self._present_as = str(self.account_id)
             for scope in self.live.presence_scopes:

@@ -212,6 +212,22 @@ async def test_events_for_nobody_are_passed_over_and_the_next_answer_says_so(
     assert rt == {"s": "cv:1", "e": event.epoch, "o": 3, "p": 1}
 
 
+async def test_the_live_announcement_moves_the_position_past_events_for_nobody(
+    node: SmallNode, client: SmallClient
+) -> None:
+    event = await node.publish("cv:1")
+    await node.publish("cv:1", HIDDEN)
+    await client.subscribe("a", "cv:1", since={"cv:1": [event.epoch, 1]})
+    assert client.lives() == [{"a": {"cv:1": [event.epoch, 2]}}]
+    await node.publish("cv:1")
+
+    assert client.of("a")[-1]["payload"]["extensions"]["rt"] == {
+        "s": "cv:1",
+        "e": event.epoch,
+        "o": 3,
+    }
+
+
 async def test_whispers_move_no_position(node: SmallNode, client: SmallClient) -> None:
     await client.subscribe("a", "cv:1")
     node.announcer.whisper("cv:1", "typing", {"who": "x"})
