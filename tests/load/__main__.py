@@ -6,13 +6,14 @@ import argparse
 import asyncio
 import dataclasses
 import sys
+from collections.abc import Mapping
 
 import orjson
 
 from tests.load import machine
 from tests.load.progress import elapsed_s
 from tests.load.registry import WORKLOADS
-from tests.load.workload import FULL, QUICK, Pace
+from tests.load.workload import FULL, QUICK, Figures, Pace
 
 ROUNDS_MAX = 20
 SECONDS_MIN, SECONDS_MAX = 0.5, 30.0
@@ -34,11 +35,20 @@ def main() -> int:
     if options.json:
         sys.stdout.write(orjson.dumps(answer).decode() + "\n")
         return 0
-    for key, meaning in workload.keys.items():
-        sys.stdout.write(f"{key:>20} {answer.get(key)!s:>12}  {meaning}\n")
-    for reason in answer["invalid_because"]:
-        sys.stdout.write(f"not to be believed: {reason}\n")
+    sys.stdout.write(_table(answer) + "\n")
     return 0
+
+
+def _table(answer: Figures) -> str:
+    """The medians as Markdown, for people and for docs/performance.md."""
+    peers: Mapping[str, Figures] = answer["peers"]
+    keys = list(dict.fromkeys(key for figures in peers.values() for key in figures))
+    lines = [f"| | {' | '.join(peers)} |", "|---" * (len(peers) + 1) + "|"]
+    for key in keys:
+        values = [f"{figures[key]:g}" if key in figures else "" for figures in peers.values()]
+        lines.append(f"| {key} | {' | '.join(values)} |")
+    lines += [f"Not to be believed: {reason}" for reason in answer["invalid_because"]]
+    return "\n".join(lines)
 
 
 def _options() -> argparse.Namespace:

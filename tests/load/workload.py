@@ -23,6 +23,11 @@ CLIENT_SHARE_MAX = 0.9
 """A client busier than this on its core measures itself, not the server."""
 FOREIGN_CPU_MAX = 0.35
 """Cores that others may burn meanwhile; above it throughput and latency tell little."""
+WAIT_S_MAX = 15.0
+"""Before one turn; who shares the machine all day must not wait all day."""
+QUIET_S = 1.0
+QUIET_CPU_MAX = 0.2
+"""Cores busy over QUIET_S with no load of ours: background work of an idle machine stays below."""
 SHOWN = ("rps", "cpu_us_per_request", "msgs_s", "cpu_us_per_message", "p99_ms", "lost", "errors")
 """Figures worth a glance while the run goes on."""
 CLIENT_TIMEOUT_S = 120
@@ -37,12 +42,14 @@ class Pace:
     rounds: int
     warm_s: float
     measure_s: float
+    patience_s: float
+    """How long, in a whole run, turns may wait for others on this machine to be quiet."""
     budget_s: float
     """No turn but the very first begins later than this after the start."""
 
 
-FULL = Pace(is_quick=False, rounds=3, warm_s=1.5, measure_s=5.0, budget_s=600)
-QUICK = Pace(is_quick=True, rounds=1, warm_s=0.5, measure_s=1.5, budget_s=33)
+FULL = Pace(is_quick=False, rounds=3, warm_s=1.5, measure_s=5.0, patience_s=90, budget_s=600)
+QUICK = Pace(is_quick=True, rounds=1, warm_s=0.5, measure_s=1.5, patience_s=0, budget_s=33)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +88,29 @@ class Candidate:
 async def take_turns(pace: Pace, candidates: Sequence[Candidate]) -> list[Figures]:
     """Each candidate once a round, the most important first, for as long as the budget lasts."""
     measured: list[Figures] = []
+    patience_s = pace.patience_s
     for number, candidate in product(range(pace.rounds), candidates):
         name = candidate.server.name
         if measured and elapsed_s() > pace.budget_s:
             tell(f"the time is up: round {number + 1} ends before {name}")
             break
+        patience_s -= await _wait_for_quiet(min(patience_s, WAIT_S_MAX))
         figures = await _measure(candidate, number)
         measured.append({"round": number, "peer": name, **figures})
         tell(f"round {number + 1}: {name}: {_in_short(figures)}")
     return measured
+
+
+async def _wait_for_quiet(patience_s: float) -> float:
+    """The seconds waited until others left the cores alone, or patience ended."""
+    waited = 0.0
+    while waited < patience_s:
+        busy = machine.busy_s()
+        await asyncio.sleep(QUIET_S)
+        waited += QUIET_S
+        if (machine.busy_s() - busy) / QUIET_S < QUIET_CPU_MAX:
+            break
+    return waited
 
 
 async def _measure(candidate: Candidate, number: int) -> Figures:
