@@ -220,6 +220,11 @@ class Conversation(Node):
     closed_at: datetime | None = column("closed_at", "When it was closed (结束时间).")
     top_seq: int = column("top_seq", "Number of the latest message (最新序号).")
     from_seq: int = column("from_seq", "First message the caller may read (可见起始序号).")
+    position: str = column(
+        "position",
+        "The place in the conversation's stream (位置) up to which this and everything below it is"
+        " true at least: pass it to `conversationEvents` as `after`.",
+    )
     unread_count: int = column(
         "unread_count", "The other one's messages not yet read, counted to 100 (未读数)."
     )

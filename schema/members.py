@@ -144,5 +144,5 @@ class MembersQuery:
         self,
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The member's global id.")],
-    ) -> Member:
+    ) -> Member | None:
         return of_row(Member, await members.get_member(info.context.actor, row_id(id, Member)))

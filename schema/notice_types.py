@@ -161,6 +161,10 @@ class ReceiptCounts:
 class ReceiptBoard:
     """Counts in total, by zone and by line."""
 
+    position: str = given(
+        "The place in the board's stream (位置) up to which these counts are true: pass it to"
+        " `receiptBoardEvents` as `after`."
+    )
     total: ReceiptCounts = given("All recipients (合计).")
     by_zone: list[ReceiptCounts] = given("By zone of the day of publishing (按镇区).")
     by_line: list[ReceiptCounts] = given("By line of the day of publishing (按条线).")

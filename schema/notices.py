@@ -10,11 +10,14 @@ import strawberry
 
 from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
+from domain.kernel.errors import NotFound
 from domain.kernel.pages import Page, PageRequest, Selection
-from domain.notices import queries, receipts, service
+from domain.kernel.streams import position_of
+from domain.notices import facts, queries, receipts, service
 from domain.notices.audience import select_addressed
 from domain.notices.models import ReceiptKind
 from domain.notices.rules import Terms, Words
+from domain.org.facts import union_stream
 from schema.context import Context, Info
 from schema.declare import Row, of_row, verb
 from schema.live import streamed
@@ -142,19 +145,38 @@ class NoticesQuery:
     )
 
     @verb(Capability.SELF, "One notice (通知); `not_found` for whom it does not concern.")
-    async def notice(self, info: Info, id: NoticeId) -> Notice:
+    async def notice(self, info: Info, id: NoticeId) -> Notice | None:
         return of_row(Notice, await service.get_notice(info.context.actor, row_id(id, Notice)))
 
     @verb(Capability.NOTICE_PUBLISH, "The receipts of a notice by union (回执汇总).")
-    async def receipt_board(self, info: Info, notice_id: NoticeId) -> ReceiptBoard:
-        board = await queries.board(info.context.actor, row_id(notice_id, Notice))
-        made: Any = ReceiptBoard
-        counted: ReceiptBoard = made(
+    async def receipt_board(self, info: Info, notice_id: NoticeId) -> ReceiptBoard | None:
+        # The position first: what is counted in between is then told twice, and never not at all.
+        id_ = row_id(notice_id, Notice)
+        place = await position_of(facts.notice_stream(id_))
+        board = await queries.board(info.context.actor, id_)
+        return ReceiptBoard(
+            position=place,
             total=of_row(ReceiptCounts, board.total),
             by_zone=[of_row(ReceiptCounts, row) for row in board.by_zone],
             by_line=[of_row(ReceiptCounts, row) for row in board.by_line],
         )
-        return counted
+
+    @verb(
+        Capability.NOTICE_RECEIVE,
+        "The place in a union's stream (位置) up to which an inbox read after it is true: ask it"
+        " before the first page, and pass it to `inboxEvents` as `after`.",
+    )
+    async def inbox_position(
+        self,
+        info: Info,
+        union_id: Annotated[
+            strawberry.ID, strawberry.argument(description="A union in which one holds a seat.")
+        ],
+    ) -> str | None:
+        id_ = row_id(union_id, Union)
+        if id_ not in info.context.actor.offices:
+            raise NotFound
+        return await position_of(union_stream(id_))
 
 
 _WHAT = strawberry.argument(description="What to do (内容).")
@@ -221,11 +243,7 @@ class NoticesMutation:
         ids = {row_id(each, Notice): each for each in input.notice_ids}
         async with info.context.work() as w:
             received = await receipts.receive(w, list(ids))
-        made: Any = ReceiveNoticesPayload
-        answer: ReceiveNoticesPayload = made(
-            received_ids=[ids[each] for each in ids if each in received]
-        )
-        return answer
+        return ReceiveNoticesPayload(received_ids=[ids[each] for each in ids if each in received])
 
     @verb(Capability.NOTICE_RECEIVE, "Mark a version of a notice read (已阅读). Repeatable.")
     async def mark_notice_read(
@@ -251,16 +269,12 @@ class NoticesMutation:
                 row_id(input.union_id, Union),
                 version_no=input.version_no,
             )
-        made: Any = ConfirmNoticePayload
-        answer: ConfirmNoticePayload = made(receipt=of_row(Receipt, receipt))
-        return answer
+        return ConfirmNoticePayload(receipt=of_row(Receipt, receipt))
 
 
 async def _payload(info: Info, notice_id: UUID) -> NoticePayload:
-    made: Any = NoticePayload
     row = await service.get_notice(info.context.actor, notice_id)
-    answer: NoticePayload = made(notice=of_row(Notice, row))
-    return answer
+    return NoticePayload(notice=of_row(Notice, row))
 
 
 @strawberry.type

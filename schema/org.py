@@ -259,7 +259,7 @@ class OrgQuery:
         self,
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The union's global id.")],
-    ) -> Union:
+    ) -> Union | None:
         return of_row(Union, await org.get_union(info.context.actor, row_id(id, Union)))
 
     @verb(Capability.SELF, "The federation's departments (业务部门), a dozen at most.")

@@ -70,6 +70,8 @@ CONVERSATIONS = Listing(
     | _columns(
         "k",
         "delivered_seq read_seq",
+        position="coalesce((SELECT s.id || ':' || s.epoch || ':' || s.top FROM stream s"
+        " WHERE s.id = 'cv:' || v.id), 'cv:' || v.id || '::0')",
         other_account_id="o.account_id",
         other_delivered_seq="o.delivered_seq",
         other_read_seq="o.read_seq",

@@ -177,6 +177,12 @@ async def stream_states(ids: Sequence[str]) -> dict[str, StreamState]:
     return {id_: found.get(id_) or StreamState(id_) for id_ in ids}
 
 
+async def position_of(stream: str) -> str:
+    """Where the stream stands, as a cursor ``stream:epoch:offset`` to resume from."""
+    state = (await stream_states([stream]))[stream]
+    return f"{stream}:{state.epoch}:{state.top}"
+
+
 async def read_events(
     state: StreamState, after: int, limit: int = READ_EVENTS_MAX
 ) -> list[LoggedEvent]:

@@ -94,7 +94,7 @@ class Talker:
 
     async def listen(self) -> None:
         """Follow the conversation over all sockets to come; live when this returns."""
-        following = await self.client.follow(EVENTS, self._take, id=self.conversation)
+        following = await self.client.follow(EVENTS, self.take, id=self.conversation)
         async with asyncio.timeout(LIVE_S):
             await following.live.wait()
 
@@ -118,7 +118,8 @@ class Talker:
             # Below the 20 operations a second that a socket may start.
             await asyncio.sleep(pause_s * (0.6 + random.random()))
 
-    def _take(self, data: dict[str, Any]) -> None:
+    def take(self, data: dict[str, Any]) -> None:
+        """Apply one event of the conversation."""
         event = data["conversationEvents"]
         if event["__typename"] == "MessageSent":
             message = event["message"]
