@@ -73,7 +73,10 @@ def _health(house: House) -> Health:
     return Health(
         house.settings,
         checks={"database": database, "accepting": accepting},
-        gauges={"sockets_open": lambda: float(len(house.hub.node.registry))},
+        gauges={
+            "sockets_open": lambda: float(len(house.hub.node.registry)),
+            "bus_healthy": lambda: float(house.bus.healthy),
+        },
     )
 
 

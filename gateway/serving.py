@@ -34,6 +34,12 @@ GC_THRESHOLDS = (50_000, 20, 50)
 LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
+DRAIN_NOTICE_SHARE = 0.1
+"""Of the grace: time for clients that know us to open their new socket elsewhere first."""
+DRAIN_SPREAD_SHARE = 0.4
+"""Of the grace: time over which everybody else is closed; the rest is for running requests."""
+
+
 class PortInUse(Exception):
     """Somebody else listens at the address; the message says what to do."""
 
@@ -142,8 +148,13 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Not ready any more, then no new connections, then those that are open."""
+        """Not ready any more, sockets sent elsewhere in slices, then what is left of requests."""
         self._house.hub.is_draining = True
+        if not self.force_exit:
+            grace_s = self._house.settings.shutdown_grace_s
+            await self._house.hub.drain(
+                in_s=grace_s * DRAIN_NOTICE_SHARE, spread_s=grace_s * DRAIN_SPREAD_SHARE
+            )
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
