@@ -22,11 +22,11 @@ from domain.kernel.errors import NotFound
 from domain.kernel.streams import LoggedEvent
 from schema.consultation_types import Case, Consultant, Handover, Message, QueueEntry
 from schema.declare import given, of_row, payload
+from schema.live import CURSOR, cursor_of
 from schema.nodes import global_id
 
 PRESENCE_CHANGED = "presence.changed"
 """The live layer's whisper when somebody opens or leaves the conversation."""
-_CURSOR = "Position for `after` (位置)."
 _AT = "When it was committed (时间)."
 
 
@@ -34,7 +34,7 @@ _AT = "When it was committed (时间)."
 class MessageSent:
     """By either of the two; the sender's other devices get it too."""
 
-    cursor: str = given(_CURSOR)
+    cursor: str = given(CURSOR)
     at: datetime = given(_AT)
     message: Message = given("The message, opened (消息).")
 
@@ -43,7 +43,7 @@ class MessageSent:
 class MarksAdvanced:
     """Marks only advance."""
 
-    cursor: str = given(_CURSOR)
+    cursor: str = given(CURSOR)
     at: datetime = given(_AT)
     role: Role = given("Who (身份).")
     delivered_seq: int = given("What has reached them (已送达).")
@@ -54,7 +54,7 @@ class MarksAdvanced:
 class CaseClosed:
     """The member may re-open it."""
 
-    cursor: str = given(_CURSOR)
+    cursor: str = given(CURSOR)
     at: datetime = given(_AT)
     case_id: strawberry.ID = given("The case (个案).")
     role: Role = given("By whom (结束方).")
@@ -64,7 +64,7 @@ class CaseClosed:
 class CaseReopened:
     """By the member."""
 
-    cursor: str = given(_CURSOR)
+    cursor: str = given(CURSOR)
     at: datetime = given(_AT)
     case_id: strawberry.ID = given("The case (个案).")
 
@@ -73,7 +73,7 @@ class CaseReopened:
 class HandoverRequested:
     """The member decides."""
 
-    cursor: str = given(_CURSOR)
+    cursor: str = given(CURSOR)
     at: datetime = given(_AT)
     handover_id: strawberry.ID = given("The hand-over to consent to or refuse (转介).")
     to_consultant_id: strawberry.ID = given("Who is to go on (转入).")
@@ -83,7 +83,7 @@ class HandoverRequested:
 class HandoverRefused:
     """Refused by the member, or taken back by the consultant."""
 
-    cursor: str = given(_CURSOR)
+    cursor: str = given(CURSOR)
     at: datetime = given(_AT)
     handover_id: strawberry.ID = given("The hand-over (转介).")
     role: Role = given("By whom (身份).")
@@ -93,7 +93,7 @@ class HandoverRefused:
 class CaseHandedOver:
     """Whoever had it before gets nothing more."""
 
-    cursor: str = given(_CURSOR)
+    cursor: str = given(CURSOR)
     at: datetime = given(_AT)
     handover_id: strawberry.ID = given("The hand-over (转介).")
     to_consultant_id: strawberry.ID = given("Who goes on (转入).")
@@ -133,7 +133,7 @@ ConversationEvent = Annotated[
 class RequestQueued:
     """For the whole service, or for this consultant by name."""
 
-    cursor: str = given(_CURSOR)
+    cursor: str = given(CURSOR)
     at: datetime = given(_AT)
     entry: QueueEntry = given("The request; not whose it is (候询).")
 
@@ -142,7 +142,7 @@ class RequestQueued:
 class RequestTaken:
     """Taken, withdrawn or declined."""
 
-    cursor: str = given(_CURSOR)
+    cursor: str = given(CURSOR)
     at: datetime = given(_AT)
     case_id: strawberry.ID = given("The case (个案).")
 
@@ -232,7 +232,7 @@ class QueueFeed:
 
 
 def _place(event: LoggedEvent) -> dict[str, Any]:
-    return {"cursor": f"{event.stream}:{event.epoch}:{event.offset}", "at": event.at}
+    return {"cursor": cursor_of(event), "at": event.at}
 
 
 def _id(node: type, event: LoggedEvent, name: str) -> strawberry.ID:

@@ -27,6 +27,9 @@ from schema.documents import Operation
 from schema.errors import formatted
 from schema.signatures import dress
 
+CURSOR = "Position for `after` (位置)."
+"""Of the field that every durable event has: clients that know nothing of us resume by it."""
+
 
 class Feed(Protocol):
     """What a subscription follows. Written by a slice; see ``schema.consultations``."""
@@ -134,6 +137,11 @@ class LiveOperation:
     async def delivered(self, events: Sequence[LoggedEvent]) -> None:
         """Pass on what was written to the socket."""
         await self.feed.delivered(events)
+
+
+def cursor_of(event: LoggedEvent) -> str:
+    """The event's place, as ``after`` takes it."""
+    return f"{event.stream}:{event.epoch}:{event.offset}"
 
 
 def answer_bytes(result: ExecutionResult) -> bytes:

@@ -18,7 +18,7 @@ from domain.kernel.errors import NotFound
 from domain.kernel.streams import LoggedEvent
 from schema.context import Context
 from schema.declare import choice, column, computed, of_row, row_type
-from schema.live import streamed
+from schema.live import CURSOR, cursor_of, streamed
 from schema.nodes import global_id
 
 
@@ -67,6 +67,7 @@ def _id_of(type_name: str) -> Any:
 class MyEvent:
     """One fact of the own account's stream."""
 
+    cursor: str = column("cursor", CURSOR)
     kind: MyEventKind = column("kind", "What happened (类别).", as_=MyEventKind)
     at: datetime = column("at", "When it was committed (时间).")
     case_id: strawberry.ID | None = computed(
@@ -103,7 +104,8 @@ class MyFeed:
         if event.kind not in _KINDS:
             return None
         about = {name: event.body.get(name) for name in ("case_id", "conversation_id", "union_id")}
-        return of_row(MyEvent, {"kind": event.kind, "at": event.at, **about})
+        of = {"cursor": cursor_of(event), "kind": event.kind, "at": event.at}
+        return of_row(MyEvent, of | about)
 
     async def delivered(self, events: Sequence[LoggedEvent]) -> None:
         """Nothing is owed for it."""

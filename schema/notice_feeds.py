@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -20,6 +19,7 @@ from domain.notices import receipts, rules, service
 from domain.notices.facts import notice_stream
 from domain.org.facts import union_stream
 from schema.declare import choice, column, computed, given, of_row, payload, row_type
+from schema.live import CURSOR, cursor_of
 from schema.nodes import global_id
 from schema.notice_types import ReceiptCounts
 
@@ -74,6 +74,7 @@ def _html(text: str | None) -> str | None:
 class InboxEvent:
     """One fact of a union's stream; what its kind does not carry is null."""
 
+    cursor: str = column("cursor", CURSOR)
     kind: InboxEventKind = column("kind", "What happened (类别).", as_=InboxEventKind)
     at: datetime = column("at", "When it was committed (时间).")
     notice_id: strawberry.ID = computed(("notice_id",), _notice_id, "The notice (通知).")
@@ -111,6 +112,7 @@ _BOARD_KINDS = frozenset(kind.value for kind in BoardEventKind)
 class ReceiptBoardEvent:
     """One fact of a notice's stream."""
 
+    cursor: str = given(CURSOR)
     kind: BoardEventKind = given("What happened (类别).")
     at: datetime = given("When it was committed (时间).")
     notice_id: strawberry.ID = given("The notice (通知).")
@@ -143,7 +145,8 @@ class InboxFeed:
         if event.kind not in _INBOX_KINDS:
             return None
         fields = {name: event.body.get(name) for name in _INBOX_FIELDS}
-        return of_row(InboxEvent, {"kind": event.kind, "at": event.at, **fields})
+        of = {"cursor": cursor_of(event), "kind": event.kind, "at": event.at}
+        return of_row(InboxEvent, of | fields)
 
     async def delivered(self, events: Sequence[LoggedEvent]) -> None:
         """The automatic receipts (自动回执), in one unit of work for the batch."""
@@ -176,14 +179,13 @@ class BoardFeed:
         if event.kind not in _BOARD_KINDS:
             return None
         kind = BoardEventKind(event.kind)
-        made: Any = ReceiptBoardEvent
-        event_for_publisher: ReceiptBoardEvent = made(
+        return ReceiptBoardEvent(
+            cursor=cursor_of(event),
             kind=kind,
             at=event.at,
             notice_id=global_id("Notice", self.notice_id),
             counts=_counts(event) if kind is BoardEventKind.COUNTED else None,
         )
-        return event_for_publisher
 
     async def delivered(self, events: Sequence[LoggedEvent]) -> None:
         """Nothing is owed for it."""

@@ -17,7 +17,7 @@ from tests.support.clock import THEN
 from tests.support.schema import Asking
 
 ME = Actor(account_id=new_id())
-DOCUMENT = "subscription { myEvents { kind at caseId conversationId unionId } }"
+DOCUMENT = "subscription { myEvents { cursor kind at caseId conversationId unionId } }"
 
 
 @pytest.fixture
@@ -37,6 +37,7 @@ async def test_an_event_names_what_it_is_about_by_global_id(ask: Asking) -> None
 
     assert body is not None
     assert global_id("Case", case).encode() in body
+    assert f'"cursor":"me:{ME.account_id}:e:1"'.encode() in body
     assert b"CASE_ACCEPTED" in body
     assert await live.render(happened("access.something_internal")) is None
 

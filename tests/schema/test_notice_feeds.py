@@ -29,9 +29,11 @@ from tests.support.schema import Asking
 SCHEMA = build_from([NodeQuery, OrgQuery, NoticesQuery], [NoticesMutation], [NoticesSubscription])
 INBOX = "query ($id: ID!) { inboxNotices(unionId: $id) { edges { cursor } } }"
 INBOX_EVENTS = """subscription ($id: ID!) { inboxEvents(unionId: $id) {
-  kind noticeId publisherId versionNo title body bodyHtml wantsConfirmation replyBy reason } }"""
+  cursor kind noticeId publisherId versionNo title body bodyHtml
+  wantsConfirmation replyBy reason } }"""
 BOARD_EVENTS = """subscription ($id: ID!) { receiptBoardEvents(noticeId: $id) {
-  kind noticeId counts { union { id } recipients delivered read confirmed confirmedLate } } }"""
+  cursor kind noticeId
+  counts { union { id } recipients delivered read confirmed confirmedLate } } }"""
 
 
 @pytest.fixture
@@ -73,6 +75,7 @@ async def test_a_pushed_notice_is_rendered_from_its_fact_and_received_automatica
     told = orjson.loads(body)["data"]["inboxEvents"]
     assert told.pop("bodyHtml").startswith("<p>请于<strong>")
     assert told == {
+        "cursor": f"ou:{m.a.id}:{events[0].epoch}:1",
         "kind": "PUBLISHED",
         "noticeId": notice_gid(notice_id),
         "publisherId": union_id(m.east.id),
@@ -136,6 +139,7 @@ async def test_the_publisher_watches_the_counts_and_nobody_else_does(
     body = await live.render(event)
     assert body is not None
     assert orjson.loads(body)["data"]["receiptBoardEvents"] == {
+        "cursor": f"nt:{notice_id}:{event.epoch}:1",
         "kind": "COUNTED",
         "noticeId": notice_gid(notice_id),
         "counts": {
