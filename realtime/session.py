@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.kernel.actor import Actor
-from domain.kernel.streams import LoggedEvent
+from domain.kernel.streams import LoggedEvent, account_stream
 from realtime.authority import Standing
 from realtime.bounds import TOKEN_MAX
 from realtime.node import Node
@@ -80,7 +80,7 @@ class Session:
         if self.account is None:
             return True
         # Watched first and then looked at once more: a sign-out in between is not missed.
-        self._tails = await node.tails.follow([f"me:{self.account}"], self)
+        self._tails = await node.tails.follow([account_stream(self.account)], self)
         self._is_watched = True
         return await self.standing(renew=True) is not None
 

@@ -11,11 +11,10 @@ from uuid import UUID
 
 import strawberry
 
-from domain.access.facts import account_stream
 from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.errors import NotFound
-from domain.kernel.streams import LoggedEvent
+from domain.kernel.streams import LoggedEvent, account_stream
 from schema.context import Context
 from schema.declare import choice, column, computed, of_row, row_type
 from schema.live import CURSOR, cursor_of, streamed

@@ -8,12 +8,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from domain.access.models import EndReason
-from domain.kernel.streams import Fact
-
-
-def account_stream(account_id: UUID) -> str:
-    """The stream that an account's own sockets follow."""
-    return f"me:{account_id}"
+from domain.kernel.streams import Fact, account_stream
 
 
 class Change(StrEnum):

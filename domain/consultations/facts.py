@@ -12,9 +12,8 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from domain.access.facts import account_stream
 from domain.consultations.models import Role, Service, Topic, Urgency
-from domain.kernel.streams import Fact
+from domain.kernel.streams import Fact, account_stream
 
 
 def conversation_stream(conversation_id: UUID) -> str:

@@ -26,6 +26,11 @@ READ_EVENTS_MAX = 500
 """Rows of one read; a longer gap is read page by page."""
 
 
+def account_stream(account_id: UUID) -> str:
+    """The stream of one account, which its own sockets follow: sessions, grants, seats, cases."""
+    return f"me:{account_id}"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fact:
     """Something that has happened: ids and non-secret values only, sealed text as ciphertext.

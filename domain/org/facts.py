@@ -7,17 +7,12 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
-from domain.kernel.streams import Fact, Json, to_json
+from domain.kernel.streams import Fact, Json, account_stream, to_json
 
 
 def union_stream(union_id: UUID) -> str:
     """The stream of a union's current officers."""
     return f"ou:{union_id}"
-
-
-def account_stream(account_id: UUID) -> str:
-    """The stream of one account: its session, grants, seats."""
-    return f"me:{account_id}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from gateway.sample_people import staff
 from gateway.sample_unions import federation
 from gateway.seed import PASSWORD, SampleRefused, seed, sign_ins
 from gateway.settings import Profile
-from tests.support.vault import test_keyring  # noqa: F401  # a fixture
 
 FEW = 1_200
 TABLES = (
@@ -60,7 +59,7 @@ async def counted() -> dict[str, int]:
 
 async def test_the_sample_has_the_shape_of_the_report_and_comes_once(
     works: Works,
-    test_keyring: object,  # noqa: F811  # the fixture
+    test_keyring: object,  # the fixture
 ) -> None:
     told = await sown(works)
     first = await counted()
@@ -119,7 +118,7 @@ async def assert_sign_ins_work(works: Works) -> None:
 
 async def test_an_interrupted_seed_goes_on_where_it_stopped(
     works: Works,
-    test_keyring: object,  # noqa: F811  # the fixture
+    test_keyring: object,  # the fixture
 ) -> None:
     class Interrupted(Exception):
         pass
@@ -141,7 +140,7 @@ async def test_an_interrupted_seed_goes_on_where_it_stopped(
 
 async def test_sample_data_never_enter_production_nor_a_real_federation(
     works: Works,
-    test_keyring: object,  # noqa: F811  # the fixture
+    test_keyring: object,  # the fixture
 ) -> None:
     with pytest.raises(SampleRefused):
         await seed(

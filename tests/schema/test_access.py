@@ -21,7 +21,6 @@ from tests.support.access import APP, PASSWORD, a_grant, a_phone, an_account, si
 from tests.support.clock import FrozenClock
 from tests.support.matrix import a_matrix
 from tests.support.schema import Asking
-from tests.support.vault import test_keyring  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.usefixtures("test_keyring")
 

@@ -17,7 +17,6 @@ from schema.root import NodeQuery, build_from
 from tests.support.members import a_person, register
 from tests.support.org import Town, a_town, somebody
 from tests.support.schema import Asking
-from tests.support.vault import test_keyring  # noqa: F401  # a fixture
 
 PAGE = """query($first: Int, $after: String, $union: ID) {
   members(first: $first, after: $after, union: $union) {
@@ -40,7 +39,7 @@ def ask(works: Works) -> Asking:
 
 
 @pytest.fixture
-async def town(works: Works, test_keyring: object) -> Town:  # noqa: F811  # the fixture
+async def town(works: Works, test_keyring: object) -> Town:  # the fixture
     return await a_town(works)
 
 

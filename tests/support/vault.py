@@ -1,5 +1,4 @@
-"""A keyring and cheap password hashing for tests. ``test_keyring`` is a fixture: name it in a
-``pytest_plugins`` entry or import it in a conftest."""
+"""A keyring and cheap password hashing for tests: a plugin of the top conftest."""
 
 from __future__ import annotations
 
