@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
-from tortoise import Tortoise
+from tortoise.context import TortoiseContext
 
 import domain
 from domain.kernel.database import tortoise_config
 from domain.migrations import SQL_FILES, sql_text
-from gateway.migrate import migrate, unwritten_changes
+from gateway.migrate import migrate
 
 TEMPLATE_LOCK = 7_318_001
 """Advisory lock under which one worker makes the template while the others wait."""
@@ -82,23 +81,22 @@ async def _make_template(
     admin: asyncpg.Connection[asyncpg.Record], server_url: str, template: str
 ) -> None:
     making = f"{template}_making"
-    await admin.execute(f'DROP DATABASE IF EXISTS "{making}" WITH (FORCE)')
+    # Of other versions; whoever still needs one makes it again, under the same lock.
+    for row in await admin.fetch(
+        "SELECT datname FROM pg_database WHERE datname LIKE 'unionhall\\_template\\_%'"
+    ):
+        await admin.execute(f'DROP DATABASE IF EXISTS "{row["datname"]}" WITH (FORCE)')
     await admin.execute(f'CREATE DATABASE "{making}" TEMPLATE template0')
-    url = with_database(server_url, making)
-    if await unwritten_changes():
-        await generate_schema(url)
-    else:
-        await migrate(url)
+    await migrate(with_database(server_url, making))
     await admin.execute(f'ALTER DATABASE "{making}" RENAME TO "{template}"')
 
 
 async def generate_schema(url: str) -> None:
     """Every table from the models, then the SQL files: what migrating must arrive at."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        await Tortoise.init(config=tortoise_config(url, role=None), _enable_global_fallback=True)
-        await Tortoise.generate_schemas()
-    await Tortoise.close_connections()
+    # A context of its own: the test session's pool is another one.
+    async with TortoiseContext() as context:
+        await context.init(config=tortoise_config(url, role=None))
+        await context.generate_schemas()
     owner = await asyncpg.connect(url)
     try:
         await owner.execute(QueryBuilderEnvironment().build_install_query())

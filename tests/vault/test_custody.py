@@ -89,9 +89,7 @@ async def test_two_inits_at_once_make_one_hierarchy(database: str, root_file: Ro
         init_keys(root_file), init_keys(root_file), return_exceptions=True
     )
 
-    assert sorted(type(outcome) for outcome in outcomes if isinstance(outcome, Exception)) == [
-        KeysExist
-    ]
+    assert [type(outcome) for outcome in outcomes if isinstance(outcome, Exception)] == [KeysExist]
     await open_keyring(root_file)
 
 
