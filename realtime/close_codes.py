@@ -94,7 +94,7 @@ def refusal_errors(error: DomainError) -> list[Json]:
     Absent and forbidden look the same; a limit and a pause say when to try again.
     """
     if isinstance(error, Limited):
-        return op_errors(LIMIT_OP, retryAfterMs=round(error.retry_after_s * 1000))
+        return op_errors(LIMIT_OP, retryAfterS=error.retry_after_s)
     if isinstance(error, Unavailable):
         return op_errors(UNAVAILABLE_OP)
     if isinstance(error, (Invalid, Conflict)):

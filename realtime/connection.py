@@ -210,7 +210,7 @@ class Connection:
                     wait_s = self._bucket.take(self._node.timers.time())
                     if wait_s or len(self._operations) >= OPS_PER_CONNECTION_MAX:
                         wait_ms = round(1000 * wait_s) or 1000
-                        self.fail(operation, op_errors(LIMIT_OP, retryAfterMs=wait_ms))
+                        self.fail(operation, op_errors(LIMIT_OP, retryAfterS=wait_ms / 1000))
                     else:
                         self._start(operation, request)
                 case Stop(operation):

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from graphql import GraphQLError
+from strawberry.utils.str_converters import to_camel_case
 
 from domain.kernel.database import is_passing
 from domain.kernel.errors import DomainError, Invalid
@@ -52,7 +53,7 @@ def _told(error: GraphQLError, code_of_mistake: str | None) -> tuple[str, str, d
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
     if isinstance(cause, DomainError):
-        return cause.code, cause.code, cause.params
+        return cause.code, cause.code, {to_camel_case(k): v for k, v in cause.params.items()}
     if cause is not None and is_passing(cause):
         log.error("unavailable: %s at %s", type(cause).__name__, _place(error))
         return "unavailable", "unavailable", {}

@@ -163,8 +163,8 @@ class NoticesQuery:
 
     @verb(
         Capability.NOTICE_RECEIVE,
-        "The place in a union's stream (位置) up to which an inbox read after it is true: ask it"
-        " before the first page, and pass it to `inboxEvents` as `after`.",
+        "The place in a union's stream (位置) up to which an inbox read after it is true: ask it in"
+        " a request of its own before the first page, and pass it to `inboxEvents` as `after`.",
     )
     async def inbox_position(
         self,

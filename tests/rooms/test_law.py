@@ -21,7 +21,7 @@ ROOMS = ("gateway", "schema", "realtime", "domain")
 
 TOP_LEVEL = {
     *("gateway", "schema", "realtime", "domain", "tests", "docs", ".ci"),
-    *("pyproject.toml", "Procfile", "README.md", "Makefile", ".gitignore"),
+    *("pyproject.toml", "Procfile", "CHANGELOG.md", "README.md", "Makefile", ".gitignore"),
 }
 MAY_IMPORT = {
     "gateway": {"gateway", "schema", "realtime", "domain"},
