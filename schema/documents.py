@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    StringValueNode,
+    Visitor,
     parse,
     validate,
+    visit,
 )
+
+from domain.kernel.texts import is_storable
 
 from schema.errors import refusal
 from schema.limits import DOCUMENT_TOKENS_MAX, Cost, ensure_within_limits, too_long
@@ -83,6 +89,8 @@ class DocumentCache:
             return Document({}, (error,), "graphql.parse_failed")
         except RecursionError:
             return Document({}, (refusal("graphql.too_deep"),), "graphql.too_deep")
+        if "\\u" in text and not _are_literals_storable(parsed):
+            return Document({}, (refusal("text.bad_character"),), None)
         try:
             costs = ensure_within_limits(parsed)
         except GraphQLError as error:
@@ -101,3 +109,22 @@ class DocumentCache:
                 if isinstance(node, OperationDefinitionNode)
             }
         )
+
+
+def _are_literals_storable(document: DocumentNode) -> bool:
+    """Whether every text written into the document can be stored, as in variables it has to."""
+    checking = _Checking()
+    visit(document, checking)
+    return checking.is_storable
+
+
+class _Checking(Visitor):
+    """Looks at each string literal, wherever it stands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_storable = True
+
+    def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
+        """Remember a NUL; the parser itself refuses lone surrogates."""
+        self.is_storable = self.is_storable and is_storable(node.value)

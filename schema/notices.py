@@ -22,7 +22,7 @@ from schema.context import Context, Info
 from schema.declare import Row, of_row, verb
 from schema.live import streamed
 from schema.nodes import row_id
-from schema.notice_feeds import BoardFeed, InboxEvent, InboxFeed, ReceiptBoardEvent
+from schema.notice_events import BoardFeed, InboxEvent, InboxFeed, ReceiptBoardEvent
 from schema.notice_inputs import (
     AudienceInput,
     ConfirmNoticeInput,
