@@ -19,7 +19,6 @@ from graphql import (
 )
 
 from domain.kernel.texts import is_storable
-
 from schema.errors import refusal
 from schema.limits import DOCUMENT_TOKENS_MAX, Cost, ensure_within_limits, too_long
 

@@ -278,6 +278,10 @@ async def test_unstorable_texts_and_wrong_variables_are_refused_without_quoting_
     query = "query ($first: Int) { streams(first: $first) { totalCount } }"
 
     assert await ask.code(query, first="\x00") == "text.bad_character"
+    literal = '{ streams(after: "a%s") { totalCount } }'
+    assert await ask.code(literal % r"\u0000") == "text.bad_character"
+    assert await ask.code(literal % r"\u{0}") == "text.bad_character"
+    assert await ask.code(literal % r"\ud800") == "graphql.parse_failed"
     answer = await ask(query, first="110101199003077777")
     assert answer["errors"][0]["extensions"]["code"] == "graphql.bad_variable"
     assert "1101011990" not in orjson.dumps(answer).decode()
