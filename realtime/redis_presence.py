@@ -33,9 +33,9 @@ TIMEOUT_S = 0.5
 # Entries are "account|node" with their end by Redis's own clock. KEYS[1]: the scope's set.
 _NOW = "local now = tonumber(redis.call('TIME')[1])\n"
 _ELSEWHERE = """
-local function elsewhere(account)
+local function elsewhere(account, own)
   for _, entry in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')) do
-    if string.sub(entry, 1, #account + 1) == account .. '|' then return 1 end
+    if string.sub(entry, 1, #account + 1) == account .. '|' and entry ~= own then return 1 end
   end
   return 0
 end
@@ -44,8 +44,10 @@ _ENTER = (
     _NOW
     + _ELSEWHERE
     + """
-local before = elsewhere(ARGV[1])
-redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1] .. '|' .. ARGV[2])
+local own = ARGV[1] .. '|' .. ARGV[2]
+-- A renewal may have written this node's own entry before: that one is no news to nobody.
+local before = elsewhere(ARGV[1], own)
+redis.call('ZADD', KEYS[1], now + ARGV[3], own)
 redis.call('EXPIRE', KEYS[1], 2 * ARGV[3])
 return 1 - before
 """
@@ -87,6 +89,8 @@ class RedisPresence(LocalPresence):
         self._prefix = prefix
         self._client = connect(url, socket_timeout=TIMEOUT_S)
         self._changes: deque[tuple[str, str, bool]] = deque(maxlen=QUEUE_MAX)
+        self._turn = asyncio.Lock()
+        """Writes reach Redis one by one: a renewal must not bring back who has just left."""
         self._writer: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._timer: TimerHandle | None = None
@@ -120,9 +124,11 @@ class RedisPresence(LocalPresence):
 
     async def renew(self) -> None:
         """Renew this node's entries and tell of accounts whose nodes have died."""
-        for scope, accounts in [(s, sorted(a)) for s, a in self._accounts.items()]:
+        for scope in list(self._accounts):
             try:
-                gone = await self._run(_RENEW, scope, self._node, ENTRY_S, *accounts)
+                async with self._turn:
+                    accounts = sorted(self._accounts.get(scope, ()))
+                    gone = await self._run(_RENEW, scope, self._node, ENTRY_S, *accounts)
             except FAILURES as error:
                 logger.warning("presence not renewed: %s", type(error).__name__)
                 return
@@ -152,9 +158,10 @@ class RedisPresence(LocalPresence):
     async def _is_news(self, scope: str, account: str, *, present: bool) -> bool:
         """Write it; whether no other node has this account in the scope."""
         try:
-            if present:
-                return bool(await self._run(_ENTER, scope, account, self._node, ENTRY_S))
-            return bool(await self._run(_LEAVE, scope, account, self._node))
+            async with self._turn:
+                if present:
+                    return bool(await self._run(_ENTER, scope, account, self._node, ENTRY_S))
+                return bool(await self._run(_LEAVE, scope, account, self._node))
         except FAILURES:
             return True
 

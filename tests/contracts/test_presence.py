@@ -102,6 +102,17 @@ def test_the_twins_have_the_same_public_methods() -> None:
 # Several processes
 
 
+async def test_a_renewal_before_the_first_word_does_not_swallow_it(redis_url: str) -> None:
+    prefix = f"test-{secrets.token_hex(4)}"
+    place = Place(redis_url, prefix)
+    assert isinstance(place.book, RedisPresence)
+    place.book.enter(SCOPE, "a")
+    # The renewal is asked first: the writer has not had its turn yet.
+    await place.book.renew()
+    await place.tells(("a", True))
+    await place.book.stop()
+
+
 async def test_an_account_on_two_nodes_is_told_once_and_gone_when_both_are_left(
     redis_url: str,
 ) -> None:
