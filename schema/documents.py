@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
     DocumentNode,
+    FloatValueNode,
     GraphQLError,
     GraphQLSchema,
+    IntValueNode,
     OperationDefinitionNode,
     StringValueNode,
     Visitor,
@@ -18,6 +21,7 @@ from graphql import (
     visit,
 )
 
+from domain.kernel.json_text import DIGITS_MAX
 from domain.kernel.texts import is_storable
 from schema.errors import refusal
 from schema.limits import DOCUMENT_TOKENS_MAX, Cost, ensure_within_limits, too_long
@@ -26,6 +30,8 @@ DOCUMENTS_MAX = 1_000
 """Documents kept; our clients have a few hundred, 16 KiB each bounds this to some megabytes."""
 VALIDATION_ERRORS_MAX = 20
 """Mistakes reported for one document."""
+_SUSPECT = re.compile(rf"\\u|[-+.eE0-9]{{{DIGITS_MAX + 1}}}")
+"""Where a literal may be worth a closer look: nearly no document of a client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +94,8 @@ class DocumentCache:
             return Document({}, (error,), "graphql.parse_failed")
         except RecursionError:
             return Document({}, (refusal("graphql.too_deep"),), "graphql.too_deep")
-        if "\\u" in text and not _are_literals_storable(parsed):
-            return Document({}, (refusal("text.bad_character"),), None)
+        if _SUSPECT.search(text) and (bad := _bad_literal(parsed)):
+            return Document({}, (bad,), None)
         try:
             costs = ensure_within_limits(parsed)
         except GraphQLError as error:
@@ -110,20 +116,31 @@ class DocumentCache:
         )
 
 
-def _are_literals_storable(document: DocumentNode) -> bool:
-    """Whether every text written into the document can be stored, as in variables it has to."""
-    checking = _Checking()
-    visit(document, checking)
-    return checking.is_storable
+def _bad_literal(document: DocumentNode) -> GraphQLError | None:
+    """A refusal of a text or number in the document that would be refused in the variables."""
+    looking = _Looking()
+    visit(document, looking)
+    return looking.found
 
 
-class _Checking(Visitor):
-    """Looks at each string literal, wherever it stands."""
+class _Looking(Visitor):
+    """Looks at each literal, wherever it stands."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.is_storable = True
+        self.found: GraphQLError | None = None
 
     def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
-        """Remember a NUL; the parser itself refuses lone surrogates."""
-        self.is_storable = self.is_storable and is_storable(node.value)
+        """A NUL; the parser itself refuses lone surrogates."""
+        if not is_storable(node.value):
+            self.found = refusal("text.bad_character")
+
+    def enter_int_value(self, node: IntValueNode, *_: Any) -> None:
+        """More digits than Python would convert."""
+        if len(node.value) > DIGITS_MAX:
+            self.found = refusal("json.number", max=DIGITS_MAX)
+
+    def enter_float_value(self, node: FloatValueNode, *_: Any) -> None:
+        """The same, whatever it amounts to."""
+        if len(node.value) > DIGITS_MAX:
+            self.found = refusal("json.number", max=DIGITS_MAX)

@@ -282,6 +282,8 @@ async def test_unstorable_texts_and_wrong_variables_are_refused_without_quoting_
     assert await ask.code(literal % r"\u0000") == "text.bad_character"
     assert await ask.code(literal % r"\u{0}") == "text.bad_character"
     assert await ask.code(literal % r"\ud800") == "graphql.parse_failed"
+    assert await ask.code(f"{{ streams(first: {'9' * 5_000}) {{ totalCount }} }}") == "json.number"
+    assert await ask.code(f"{{ streams(first: 1.{'9' * 99}) {{ totalCount }} }}") == "json.number"
     answer = await ask(query, first="110101199003077777")
     assert answer["errors"][0]["extensions"]["code"] == "graphql.bad_variable"
     assert "1101011990" not in orjson.dumps(answer).decode()
