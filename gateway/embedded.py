@@ -32,6 +32,8 @@ START_TIMEOUT_S = 60
 """Crash recovery of a large cluster takes seconds; a minute is a fault."""
 STOP_TIMEOUT_S = 30
 POLL_S = 0.02
+GONE_TIMEOUT_S = 5.0
+"""How long a killed server may take to leave the process list; PostgreSQL itself says the rest."""
 SOCKET_FOLDER_BYTES_MAX = 85
 """A socket's path has 103 bytes on the strictest system; the file's own name takes 18."""
 LOG_TAIL_CHARS = 1_500
@@ -127,6 +129,7 @@ def _ensure_running(cluster: _Cluster, tell: Tell) -> str:
         tell(f"Creating a private PostgreSQL {binaries.major} in {cluster.data}")
         _create(cluster, binaries, user)
     tell("Starting the private PostgreSQL")
+    _await_gone(cluster)
     _launch(cluster, binaries, user)
     return _url(_await_ready(cluster, is_launched=True))
 
@@ -136,6 +139,23 @@ class _State:
     pid: int
     socket_folder: Path
     is_ready: bool
+
+
+def _await_gone(cluster: _Cluster) -> None:
+    """A server that was just killed is still in the process list for a moment: outwait it."""
+    try:
+        pid = int((cluster.data / "postmaster.pid").read_text().split(maxsplit=1)[0])
+    except (FileNotFoundError, ValueError, IndexError):
+        return
+    deadline = time.monotonic() + GONE_TIMEOUT_S
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            pass  # it lives, under PostgreSQL's own user
+        time.sleep(POLL_S)
 
 
 def _state(cluster: _Cluster) -> _State | None:
