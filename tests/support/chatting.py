@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,6 +92,8 @@ class Talker:
     acknowledged: dict[str, int] = field(default_factory=dict)
     """Client key → seq, of each send whose answer came."""
     retries: int = 0
+    slowest_s: float = 0.0
+    """From the first attempt of a send to its answer."""
 
     async def listen(self) -> None:
         """Follow the conversation over all sockets to come; live when this returns."""
@@ -100,7 +103,7 @@ class Talker:
 
     async def say(self, text: str) -> None:
         """Send until it is acknowledged, always under the same key."""
-        key = str(new_id())
+        key, began = str(new_id()), time.monotonic()
         while key not in self.acknowledged:
             try:
                 data = await self.client.execute(SEND, id=self.conversation, key=key, text=text)
@@ -108,6 +111,7 @@ class Talker:
             except Dropped:
                 self.retries += 1
                 await asyncio.sleep(RETRY_S)
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
 
     async def talk(self, until: asyncio.Event, pause_s: float = 0.1) -> None:
         """Chatter on until told to stop; the last message is acknowledged."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest_asyncio
 
@@ -20,8 +21,8 @@ CHEAP_COSTS = {
 TEST_ROWS = new_hierarchy(TEST_ROOT)
 
 
-@pytest_asyncio.fixture
-async def test_keyring(database: str) -> AsyncIterator[Keyring]:
+@asynccontextmanager
+async def open_vault() -> AsyncIterator[Keyring]:
     """The vault is open: the same keys for every test, their rows in the emptied database."""
     async with connection() as conn:
         await insert_rows(conn, TEST_ROWS)
@@ -29,5 +30,14 @@ async def test_keyring(database: str) -> AsyncIterator[Keyring]:
     passwords = Passwords(CHEAP_COSTS)
     vault.install(keyring)
     install_passwords(passwords)
-    yield keyring
-    passwords.close()
+    try:
+        yield keyring
+    finally:
+        passwords.close()
+
+
+@pytest_asyncio.fixture
+async def test_keyring(database: str) -> AsyncIterator[Keyring]:
+    """``open_vault`` for one test."""
+    async with open_vault() as keyring:
+        yield keyring
