@@ -126,6 +126,10 @@ async def _find_places(sub: Subscription, firsts: Mapping[str, int]) -> None:
     if not firsts.keys() >= sub.tails.keys():
         sub.fail(op_errors(FORBIDDEN_OP))
         return
+    if sub.wanted and not sub.wanted.keys() & sub.tails.keys():
+        # The positions are of other streams: to begin here and now would be a silent gap.
+        sub.fail_unrecoverable(min(sub.tails))
+        return
     for stream, tail in sub.tails.items():
         first = firsts[stream]
         if stream in sub.positions:

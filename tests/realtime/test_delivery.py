@@ -85,6 +85,17 @@ async def test_a_position_that_is_none_is_unrecoverable(
     assert client.offsets("a") == []
 
 
+async def test_a_position_in_another_stream_is_unrecoverable_and_no_silent_gap(
+    node: SmallNode, client: SmallClient
+) -> None:
+    event = await node.publish("cv:1")
+    await node.publish("cv:2")
+    await client.subscribe("a", "cv:1", since={"cv:2": [event.epoch, 1]})
+    await client.subscribe("b", "cv:1", after=f"cv:2:{event.epoch}:1")
+
+    assert (client.code("a"), client.code("b")) == ("RT_UNRECOVERABLE", "RT_UNRECOVERABLE")
+
+
 async def test_a_position_below_the_floor_is_unrecoverable_never_partial(
     node: SmallNode, client: SmallClient
 ) -> None:
