@@ -80,19 +80,19 @@ _Id = Annotated[strawberry.ID, strawberry.argument(description="A global id (全
 class ConsultationsQuery:
     """Reads of consultations."""
 
-    consultants: Connection[Consultant] = connected(
+    consultants: Connection[Consultant] | None = connected(
         select_consultants,
         lambda: Consultant,
         "Who can be asked, by name, and whether they are there (窗口列表).",
         needs=Capability.SELF,
     )
-    my_cases: Connection[Case] = connected(
+    my_cases: Connection[Case] | None = connected(
         select_my_cases,
         lambda: Case,
         "The caller's cases, as member or consultant, newest first (我的个案).",
         needs=Capability.SELF,
     )
-    queue: Connection[QueueEntry] = connected(
+    queue: Connection[QueueEntry] | None = connected(
         select_queue,
         lambda: QueueEntry,
         "What waits for the caller's window, oldest first (候询队列).",

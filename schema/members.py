@@ -132,7 +132,7 @@ def select_members(
 class MembersQuery:
     """What can be read of members."""
 
-    members: Connection[Member] = connected(
+    members: Connection[Member] | None = connected(
         select_members,
         lambda: Member,
         "Members (会员) in one's scope, by union; `totalCount` counts them all.",

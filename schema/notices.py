@@ -112,32 +112,32 @@ async def select_preview(
 class NoticesQuery:
     """What can be read of notices."""
 
-    inbox_notices: Connection[InboxNotice] = connected(
+    inbox_notices: Connection[InboxNotice] | None = connected(
         select_inbox,
         lambda: InboxNotice,
         "What a union in which I hold a seat was sent (收件箱), newest first. Being shown here"
         " counts as delivered (自动回执).",
         needs=Capability.NOTICE_RECEIVE,
     )
-    published_notices: Connection[Notice] = connected(
+    published_notices: Connection[Notice] | None = connected(
         select_published,
         lambda: Notice,
         "What was published in my scope (已发通知), newest first.",
         needs=Capability.NOTICE_PUBLISH,
     )
-    silent_unions: Connection[AddressedUnion] = connected(
+    silent_unions: Connection[AddressedUnion] | None = connected(
         select_silent,
         lambda: AddressedUnion,
         "Recipients that have not given a receipt (未回执工会), zone by zone.",
         needs=Capability.NOTICE_PUBLISH,
     )
-    receipts: Connection[Receipt] = connected(
+    receipts: Connection[Receipt] | None = connected(
         select_receipts,
         lambda: Receipt,
         "The evidence of a notice (回执), as it came in.",
         needs=Capability.NOTICE_PUBLISH,
     )
-    audience_preview: Connection[AddressedUnion] = connected(
+    audience_preview: Connection[AddressedUnion] | None = connected(
         select_preview,
         lambda: AddressedUnion,
         "The unions that a notice would address (发送预览); `totalCount` says how many.",

@@ -241,13 +241,13 @@ def select_employers(context: Context, row: Row | None) -> Selection:
 class OrgQuery:
     """What can be read of the organisation."""
 
-    unions: Connection[Union] = connected(
+    unions: Connection[Union] | None = connected(
         select_unions,
         lambda: Union,
         "The directory of unions (工会名录), in the order of the tree.",
         needs=Capability.SELF,
     )
-    employers: Connection[Employer] = connected(
+    employers: Connection[Employer] | None = connected(
         select_employers,
         lambda: Employer,
         "Employers (用人单位) in one's scope.",

@@ -36,7 +36,7 @@ from schema.declare import (
 from schema.live import streamed
 from schema.nodes import Node, global_id
 from schema.paging import Connection, connected
-from schema.root import NodeQuery, build_from
+from schema.root import NodeQuery, build, build_from, core_schema
 from tests.support.clock import THEN
 from tests.support.schema import Asking
 
@@ -310,3 +310,12 @@ async def test_a_subscription_names_its_streams_and_renders_events(ask: Asking) 
     assert await live.render(event) == b'{"data":{"t":{"top":5}}}'
     with pytest.raises(NotFound):
         await live.authorise(Actor(account_id=new_id()))
+
+
+def test_a_refused_list_leaves_the_rest_of_the_answer() -> None:
+    query = core_schema(build()).query_type
+    assert query is not None
+
+    lists = {name: str(f.type) for name, f in query.fields.items() if "Connection" in str(f.type)}
+    assert len(lists) > 10
+    assert [name for name, type_ in lists.items() if type_.endswith("!")] == []
