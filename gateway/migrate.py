@@ -8,7 +8,7 @@ the two is impossible; policies are replaced inside one transaction. Refuses: to
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -136,19 +136,34 @@ async def _install_queue(owner: Connection) -> None:
 async def _run_sql_files(owner: Connection) -> None:
     """All in one transaction: a policy is never missing, not even for a moment.
 
-    Only when a file has changed: replacing a policy locks its table, and a process that starts
-    must not stand in the way of those that serve.
+    Only when a file or a table has changed: replacing a policy locks its table, and a process that
+    starts must not stand in the way of those that serve. A new table needs the files again, since
+    the running role's grants stand in them.
     """
-    digest = hashlib.sha256("\0".join(sql_text(name) for name in SQL_FILES).encode()).hexdigest()
     async with owner.transaction():
         await owner.execute("CREATE TABLE IF NOT EXISTS schema_sql_files (digest text NOT NULL)")
-        if await owner.fetchval("SELECT digest FROM schema_sql_files") == digest:
+        known = await owner.fetchval("SELECT digest FROM schema_sql_files")
+        if known == sql_digest(await _tables(owner)):
             return
         for name in SQL_FILES:
             if text := sql_text(name):
                 await owner.execute(text)
         await owner.execute("DELETE FROM schema_sql_files")
+        # Anew: the files make tables too.
+        digest = sql_digest(await _tables(owner))
         await owner.execute("INSERT INTO schema_sql_files VALUES ($1)", digest)
+
+
+async def _tables(owner: Connection) -> list[str]:
+    rows = await owner.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return [row["tablename"] for row in rows]
+
+
+def sql_digest(tables: Collection[str]) -> str:
+    """What the SQL files were run for: their texts, and the tables that there were."""
+    there = sorted(set(tables) - {"schema_sql_files"})
+    texts = [sql_text(name) for name in SQL_FILES]
+    return hashlib.sha256("\0".join([*texts, *there]).encode()).hexdigest()
 
 
 def _owner_settings() -> dict[str, str]:

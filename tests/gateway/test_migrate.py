@@ -93,6 +93,22 @@ async def test_the_migrated_schema_is_the_generated_one(
         await drop_database(database_server, generated)
 
 
+async def test_a_table_that_comes_later_gets_the_running_roles_grants(
+    empty_database: str,
+) -> None:
+    await migrate(empty_database)
+    owner = await asyncpg.connect(empty_database)
+    may = "SELECT has_table_privilege('unionhall_app', 'later', 'SELECT')"
+    try:
+        # As a migration of its own would, with no SQL file changed.
+        await owner.execute("CREATE TABLE later (id int)")
+        assert not await owner.fetchval(may)
+        await migrate(empty_database)
+        assert await owner.fetchval(may)
+    finally:
+        await owner.close()
+
+
 async def test_migrating_again_takes_no_lock_that_a_reader_would_wait_for(
     empty_database: str,
 ) -> None:
