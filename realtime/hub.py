@@ -13,6 +13,7 @@ from realtime.bus import Bus, BusMessage
 from realtime.close_codes import CloseCode
 from realtime.connection import Connection
 from realtime.drain import await_mutations, drain
+from realtime.metrics import LiveMetrics
 from realtime.node import Node
 from realtime.presence import PresenceBook
 from realtime.protocol import SUBPROTOCOL
@@ -48,16 +49,18 @@ class Hub:
     ) -> None:
         settings = settings or LiveSettings()
         timers = timers or asyncio.get_running_loop()
+        metrics = LiveMetrics()
         self.node = Node(
             engine=engine,
             authenticator=authenticator,
             presence=presence,
-            tails=Tails(log, clock, timers, settings),
+            tails=Tails(log, clock, timers, settings, metrics),
             registry=Registry(settings),
             receipts=Receipts(timers, settings.receipt_delay_s),
             clock=clock,
             timers=timers,
             settings=settings,
+            metrics=metrics,
         )
         self.is_draining = False
         self._bus = bus

@@ -9,6 +9,7 @@ from typing import Any
 from domain.kernel.ports import Clock, Engine
 from realtime.authority import Authenticator
 from realtime.bounds import LiveSettings
+from realtime.metrics import LiveMetrics
 from realtime.presence import PresenceBook
 from realtime.receipts import Receipts
 from realtime.registry import Registry
@@ -29,6 +30,7 @@ class Node:
     clock: Clock
     timers: Timers
     settings: LiveSettings
+    metrics: LiveMetrics = field(default_factory=LiveMetrics)
     sign_in_gate: asyncio.Semaphore = field(init=False)
     renew_gate: asyncio.Semaphore = field(init=False)
     authority_gate: asyncio.Semaphore = field(init=False)

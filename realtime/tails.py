@@ -16,6 +16,7 @@ from domain.kernel.ports import Clock
 from domain.kernel.streams import LoggedEvent, StreamState
 from realtime.bounds import STATES_PAGE_MAX, LiveSettings
 from realtime.bus import BusMessage, Hint, Whisper
+from realtime.metrics import LiveMetrics
 from realtime.tail import Follower, Log, Tail
 from realtime.timing import TimerHandle, Timers
 
@@ -32,8 +33,16 @@ JITTER = 0.2
 class Tails:
     """The streams that this node follows."""
 
-    def __init__(self, log: Log, clock: Clock, timers: Timers, settings: LiveSettings) -> None:
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        timers: Timers,
+        settings: LiveSettings,
+        metrics: LiveMetrics,
+    ) -> None:
         self.log = log
+        self.metrics = metrics
         self._clock = clock
         self._timers = timers
         self._settings = settings
