@@ -20,6 +20,7 @@ from domain.kernel.database import connect, disconnect
 from domain.kernel.ports import Clock
 from domain.kernel.work import Works
 from domain.notices.board import BoardFlusher
+from domain.notices.deliveries import NoticeDeliveries
 from domain.vault import service as vault
 from domain.vault.custody import RootKeyFile, RootKeyProvider, RootKeyVariable
 from domain.vault.passwords import Passwords, install_passwords
@@ -128,7 +129,16 @@ def _assembled(settings: Settings) -> House:
         core_schema(build()), works, presence, is_introspectable=not settings.is_production
     )
     sessions = Sessions(clock)
-    hub = Hub(engine, sessions, bus, presence, clock=clock, settings=LiveSettings(), timers=timers)
+    hub = Hub(
+        engine,
+        sessions,
+        bus,
+        presence,
+        deliveries=NoticeDeliveries(works),
+        clock=clock,
+        settings=LiveSettings(),
+        timers=timers,
+    )
     return House(settings, clock, works, engine, sessions, bus, presence, hub, nudged[0])
 
 

@@ -26,8 +26,10 @@ LOG_PAGE_MAX = 500
 """Rows of one read of the log."""
 STATES_PAGE_MAX = 1_000
 """Streams of one look at the counters."""
-UNREPORTED_MAX = 5_000
-"""Delivered events of one subscription that wait for their receipt; more are forgotten."""
+RECEIPTS_WAITING_MAX = 50_000
+"""Deliveries that wait for their receipt, some 10 MB: five notices to 10,000 open sockets."""
+RECEIPTS_BATCH_MAX = 2_000
+"""Deliveries of one statement: some 50 ms, a hundredth of what it may take."""
 YIELD_EVERY = 64
 """Deliveries after which the loop is let run other things: about 10 ms unshared."""
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from domain.kernel import streams
-from domain.kernel.ports import NO_EDGE, Clock, Edge, Engine
+from domain.kernel.ports import NO_EDGE, Clock, Deliveries, Edge, Engine
 from realtime.authority import Authenticator
 from realtime.bounds import LiveSettings
 from realtime.bus import Bus, BusMessage
@@ -42,6 +42,7 @@ class Hub:
         bus: Bus,
         presence: PresenceBook,
         *,
+        deliveries: Deliveries,
         clock: Clock,
         settings: LiveSettings | None = None,
         log: Log = streams,
@@ -56,7 +57,7 @@ class Hub:
             presence=presence,
             tails=Tails(log, clock, timers, settings, metrics),
             registry=Registry(settings),
-            receipts=Receipts(timers, settings.receipt_delay_s),
+            receipts=Receipts(deliveries, clock, timers, delay_s=settings.receipt_delay_s),
             clock=clock,
             timers=timers,
             settings=settings,

@@ -1,46 +1,59 @@
-"""Tells subscriptions what was written to their sockets, in small batches (自动回执).
+"""Collects what was written to sockets and has it taken down, many accounts at once (自动回执).
 
-Receipts come after delivery and never break it: what fails is logged by ids and left to the next
-delivery or to the client's own mark.
+One a process. Receipts come after delivery and never break it: what the queue has no room for, or
+what fails, is left to the client's own mark or to the next delivery.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from itertools import islice
+from collections import deque
 
-from domain.kernel.ports import Live
+from domain.kernel.ports import Clock, Deliveries, Delivery, Live
 from domain.kernel.streams import LoggedEvent
-from realtime.bounds import UNREPORTED_MAX
+from realtime.bounds import RECEIPTS_BATCH_MAX, RECEIPTS_WAITING_MAX
 from realtime.timing import TimerHandle, Timers
 
 logger = logging.getLogger(__name__)
 
-WRITERS_MAX = 2
-"""Receipt batches written at the same time."""
-
 
 class Receipts:
-    """Collects delivered events of all subscriptions and reports them shortly after."""
+    """The queue of deliveries, written batch by batch by one task."""
 
-    def __init__(self, timers: Timers, delay_s: float) -> None:
+    def __init__(
+        self, deliveries: Deliveries, clock: Clock, timers: Timers, *, delay_s: float
+    ) -> None:
+        self._deliveries = deliveries
+        self._clock = clock
         self._timers = timers
         self._delay_s = delay_s
-        self._waiting: dict[int, tuple[Live, list[LoggedEvent]]] = {}
+        self._waiting: deque[Delivery] = deque()
         self._timer: TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
+        self.written = 0
+        """Deliveries taken down since the start."""
+        self.lost = 0
+        """Deliveries that found no room or could not be written."""
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
 
     def note(self, live: Live, event: LoggedEvent) -> None:
-        """This event was written for this subscription."""
-        _, events = self._waiting.setdefault(id(live), (live, []))
-        if len(events) < UNREPORTED_MAX:
-            events.append(event)
+        """The event was written to the socket of whoever owes receipts for this subscription."""
+        account_id = live.receipts_of
+        if account_id is None:
+            return
+        if len(self._waiting) >= RECEIPTS_WAITING_MAX:
+            self.lost += 1
+            return
+        self._waiting.append(Delivery(account_id, event, self._clock.now()))
         if self._timer is None and self._writer is None:
             self._timer = self._timers.call_later(self._delay_s, self._start)
 
     async def flush(self) -> None:
-        """Report all that was noted until now."""
+        """Have all taken down that was noted until now."""
         if self._timer is not None:
             self._timer.cancel()
             self._start()
@@ -54,20 +67,16 @@ class Receipts:
     async def _write(self) -> None:
         try:
             while self._waiting:
-                keys = list(islice(self._waiting, WRITERS_MAX))
-                batch = [self._waiting.pop(key) for key in keys]
-                await asyncio.gather(*(_report(live, events) for live, events in batch))
+                size = min(len(self._waiting), RECEIPTS_BATCH_MAX)
+                await self._write_batch([self._waiting.popleft() for _ in range(size)])
         finally:
             self._writer = None
 
-
-async def _report(live: Live, events: list[LoggedEvent]) -> None:
-    try:
-        await live.delivered(events)
-    except Exception as error:
-        logger.warning(
-            "receipts lost: %d events of %s: %s",
-            len(events),
-            ",".join(live.streams),
-            type(error).__name__,
-        )
+    async def _write_batch(self, batch: list[Delivery]) -> None:
+        try:
+            await self._deliveries.record(batch)
+        except Exception as error:
+            self.lost += len(batch)
+            logger.warning("%d receipts lost: %s", len(batch), type(error).__name__)
+        else:
+            self.written += len(batch)

@@ -6,7 +6,7 @@ Each event is rendered from its fact alone; a message's text is opened with the 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -158,6 +158,7 @@ class ConversationFeed:
     """One conversation, from where the caller came in, for as long as they take part."""
 
     conversation_id: UUID
+    receipts_of: UUID | None = None
     _members: frozenset[str] = field(default=frozenset())
 
     @property
@@ -188,9 +189,6 @@ class ConversationFeed:
         make = _MADE.get(event.kind)
         return make(event) if make is not None else None
 
-    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
-        """Nothing: a client marks as delivered what it has stored, not what was sent to it."""
-
 
 @dataclass(frozen=True, slots=True)
 class QueueFeed:
@@ -199,6 +197,7 @@ class QueueFeed:
     service: Service
     consultant_id: UUID
     presence_scopes: tuple[str, ...] = ()
+    receipts_of: UUID | None = None
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -226,9 +225,6 @@ class QueueFeed:
             "is_addressed": body["addressed_to_id"] is not None,
         }
         return RequestQueued(**_place(event), entry=of_row(QueueEntry, entry))
-
-    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
-        """Nothing is owed for it."""
 
 
 def _place(event: LoggedEvent) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
+from uuid import UUID
 
 import orjson
 import strawberry
@@ -52,8 +53,9 @@ class Feed(Protocol):
         """The event as the field's object; None when it is not for this subscription."""
         ...
 
-    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
-        """Called after frames were written, in batches."""
+    @property
+    def receipts_of(self) -> UUID | None:
+        """The account that owes a receipt for each event written to it; None: nobody."""
         ...
 
 
@@ -134,9 +136,10 @@ class LiveOperation:
         result = await outcome if inspect.isawaitable(outcome) else outcome
         return answer_bytes(result)
 
-    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
-        """Pass on what was written to the socket."""
-        await self.feed.delivered(events)
+    @property
+    def receipts_of(self) -> UUID | None:
+        """The account that owes a receipt for each event written to it; None: nobody."""
+        return self.feed.receipts_of
 
 
 def cursor_of(event: LoggedEvent) -> str:

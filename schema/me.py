@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -86,6 +86,7 @@ class MyFeed:
 
     account_id: UUID
     presence_scopes: tuple[str, ...] = ()
+    receipts_of: UUID | None = None
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -105,9 +106,6 @@ class MyFeed:
         about = {name: event.body.get(name) for name in ("case_id", "conversation_id", "union_id")}
         of = {"cursor": cursor_of(event), "kind": event.kind, "at": event.at}
         return of_row(MyEvent, of | about)
-
-    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
-        """Nothing is owed for it."""
 
 
 @strawberry.type

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -14,8 +14,7 @@ from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.errors import NotFound
 from domain.kernel.streams import LoggedEvent
-from domain.kernel.work import Works
-from domain.notices import receipts, rules, service
+from domain.notices import rules, service
 from domain.notices.facts import notice_stream
 from domain.org.facts import union_stream
 from schema.declare import choice, column, computed, given, of_row, payload, row_type
@@ -119,13 +118,12 @@ class ReceiptBoardEvent:
     counts: ReceiptCounts | None = given("The counts in total (合计), when they were counted.")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class InboxFeed:
-    """A union's stream, for its current officers; what is shown to them counts as delivered."""
+    """A union's stream, for its current officers; what is pushed to them counts as delivered."""
 
-    works: Works
-    actor: Actor
     union_id: UUID
+    receipts_of: UUID | None
     presence_scopes: tuple[str, ...] = ()
 
     @property
@@ -137,7 +135,6 @@ class InboxFeed:
         """Everything, while one holds a seat in the union: a successor inherits its history."""
         if self.union_id not in actor.offices:
             raise NotFound
-        self.actor = actor
         return {self.streams[0]: 1}
 
     async def project(self, event: LoggedEvent) -> InboxEvent | None:
@@ -148,14 +145,6 @@ class InboxFeed:
         of = {"cursor": cursor_of(event), "kind": event.kind, "at": event.at}
         return of_row(InboxEvent, of | fields)
 
-    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
-        """The automatic receipts (自动回执), in one unit of work for the batch."""
-        shown = {event.body["notice_id"] for event in events if event.kind in _INBOX_KINDS}
-        notice_ids = [UUID(each) for each in sorted(shown)]
-        for start in range(0, len(notice_ids), rules.RECEIVE_NOTICES_MAX):
-            async with self.works.open(self.actor) as w:
-                await receipts.receive(w, notice_ids[start : start + rules.RECEIVE_NOTICES_MAX])
-
 
 @dataclass(frozen=True, slots=True)
 class BoardFeed:
@@ -163,6 +152,7 @@ class BoardFeed:
 
     notice_id: UUID
     presence_scopes: tuple[str, ...] = ()
+    receipts_of: UUID | None = None
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -186,9 +176,6 @@ class BoardFeed:
             notice_id=global_id("Notice", self.notice_id),
             counts=_counts(event) if kind is BoardEventKind.COUNTED else None,
         )
-
-    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
-        """Nothing is owed for it."""
 
 
 def _counts(event: LoggedEvent) -> ReceiptCounts:

@@ -286,7 +286,7 @@ class NoticesSubscription:
         "Notices to a union in which I hold a seat (通知推送); being pushed counts as delivered.",
     )
     def inbox_events(context: Context, union_id: UnionId) -> Annotated[InboxFeed, InboxEvent]:
-        return InboxFeed(context.works, context.actor, row_id(union_id, Union))
+        return InboxFeed(row_id(union_id, Union), context.actor.account_id)
 
     @streamed(Capability.NOTICE_PUBLISH, "The receipts of a notice as they come in (回执动态).")
     def receipt_board_events(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from domain.kernel.actor import Actor
 from domain.kernel.streams import Json, LoggedEvent
@@ -132,16 +133,42 @@ class Live(Protocol):
         """The event as this subscription's answer."""
         ...
 
-    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
-        """Called, in batches, after frames were written (automatic receipts, 自动回执)."""
+    @property
+    def receipts_of(self) -> UUID | None:
+        """The account that owes a receipt for each durable event written to it; None: nobody.
+
+        It stays what it is while the subscription runs, so that whoever writes may ask once.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A durable event was written to an open socket of this account at this instant."""
+
+    account_id: UUID
+    event: LoggedEvent
+    at: datetime
+
+
+class Deliveries(Protocol):
+    """Takes down what was written to sockets, many accounts at once (automatic receipts, 自动回执)."""
+
+    async def record(self, deliveries: Sequence[Delivery]) -> None:
+        """What these prove is committed; what is known already stays as it was first.
+
+        Whether an account had a right to the event at that instant is asked of the database here,
+        row by row, and not taken from the caller. Raises what the database raises: then nothing
+        has been taken down, and the caller may give up, since receipts never hold up delivery.
+        """
         ...
 
 
 class Engine(Protocol):
     """Executes GraphQL: the schema room, as the live layer and the HTTP view see it."""
 
-    def kind(self, request: GraphQLRequest) -> str | None:
-        """query, mutation or subscription; None when the document cannot tell (an error)."""
+    def kind(self, request: GraphQLRequest, actor: Actor) -> str | None:
+        """query, mutation or subscription; None when the actor can run no such operation."""
         ...
 
     async def execute(

@@ -263,24 +263,6 @@ async def test_a_rendering_that_breaks_ends_its_own_subscription_only(
     assert client.socket.closed is None
 
 
-async def test_receipts_come_in_batches_after_the_frames_and_may_fail(
-    node: SmallNode, client: SmallClient
-) -> None:
-    await client.subscribe("a", "cv:1")
-    for _ in range(3):
-        await node.publish("cv:1")
-    (live,) = node.engine.lives
-    assert live.reported == []
-    await node.timers.advance(0.1)
-    assert [event.offset for event in live.reported] == [1, 2, 3]
-
-    node.engine.receipts_fail = True
-    await node.publish("cv:1")
-    await node.timers.advance(0.1)
-    await node.publish("cv:1")
-    assert client.offsets("a") == [1, 2, 3, 4, 5]
-
-
 async def test_a_burst_larger_than_the_ring_is_delivered_whole(
     node: SmallNode, client: SmallClient
 ) -> None:

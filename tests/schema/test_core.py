@@ -105,6 +105,7 @@ class TrialMutation:
 class TickFeed:
     streams: tuple[str, ...]
     presence_scopes: tuple[str, ...] = ()
+    receipts_of: UUID | None = None
 
     async def authorise(self, actor: Actor) -> Mapping[str, int]:
         if actor.account_id != SIGNED_IN.account_id:
@@ -113,9 +114,6 @@ class TickFeed:
 
     async def project(self, event: LoggedEvent) -> Stream | None:
         return of_row(Stream, {"id": event.stream, "top": event.offset})
-
-    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
-        return None
 
 
 @strawberry.type

@@ -10,7 +10,6 @@ import orjson
 import pytest
 
 from domain.kernel.actor import NOBODY, SYSTEM, Actor
-from domain.kernel.database import fetch
 from domain.kernel.errors import Forbidden, NotFound
 from domain.kernel.ports import GraphQLAnswer, GraphQLRequest
 from domain.kernel.streams import LoggedEvent, read_events, stream_states
@@ -57,7 +56,7 @@ async def logged(stream: str) -> list[LoggedEvent]:
     return await read_events((await stream_states([stream]))[stream], 0)
 
 
-async def test_a_pushed_notice_is_rendered_from_its_fact_and_received_automatically(
+async def test_a_pushed_notice_is_rendered_from_its_fact_and_its_officer_owes_a_receipt(
     ask: Asking, works: Works, clock: FrozenClock
 ) -> None:
     m = await a_matrix()
@@ -86,13 +85,9 @@ async def test_a_pushed_notice_is_rendered_from_its_fact_and_received_automatica
         "replyBy": due.isoformat(),
         "reason": None,
     }
-    for _ in range(2):
-        await live.delivered(events)
-    rows = await fetch("SELECT union_id, account_id, kind FROM notice_receipt")
-    assert [tuple(row) for row in rows] == [(m.a.id, officer.account_id, "delivered")]
     foreign = dataclasses.replace(events[0], kind="org.union_moved", body={})
     assert await live.render(foreign) is None
-    await live.delivered([foreign])
+    assert live.receipts_of == officer.account_id
 
 
 async def test_the_inbox_stream_is_for_current_officers_asked_anew(ask: Asking) -> None:
@@ -123,6 +118,7 @@ async def test_the_publisher_watches_the_counts_and_nobody_else_does(
     live = await ask.subscribe(BOARD_EVENTS, publisher, id=notice_gid(notice_id))
     assert await live.authorise(publisher) == {f"nt:{notice_id}": 1}
     assert await live.authorise(a_cadre(m.city)) == {f"nt:{notice_id}": 1}
+    assert live.receipts_of is None
     for actor, error in (
         (a_cadre(m.west), NotFound),
         (officer, Forbidden),

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ import orjson
 
 from domain.kernel.actor import Actor
 from domain.kernel.errors import NotFound
-from domain.kernel.ports import NO_EDGE, Edge, GraphQLAnswer, GraphQLRequest
+from domain.kernel.ports import NO_EDGE, Delivery, Edge, GraphQLAnswer, GraphQLRequest
 from domain.kernel.streams import LoggedEvent, StreamState
 from realtime.announcer import BusAnnouncer
 from realtime.authority import Admission
@@ -125,7 +125,7 @@ class SmallLive:
     streams: tuple[str, ...]
     after: str | None = None
     presence_scopes: tuple[str, ...] = ()
-    reported: list[LoggedEvent] = field(default_factory=list)
+    receipts_of: UUID | None = None
 
     async def authorise(self, actor: Actor) -> Mapping[str, int]:
         self.engine.authorised += 1
@@ -144,11 +144,6 @@ class SmallLive:
             raise ZeroDivisionError
         return orjson.dumps({"data": {"event": {"kind": event.kind, **event.body}}})
 
-    async def delivered(self, events: Sequence[LoggedEvent]) -> None:
-        if self.engine.receipts_fail:
-            raise OSError
-        self.reported.extend(events)
-
 
 class SmallEngine(Gates):
     """Executes the three kinds of operation."""
@@ -162,7 +157,6 @@ class SmallEngine(Gates):
         self.finished = 0
         self.execute_gate: asyncio.Event | None = None
         self.rendering = Gates()
-        self.receipts_fail = False
 
     def allow(self, actor: Actor, stream: str, first: int = 1) -> None:
         """Let the actor see the stream from this offset on."""
@@ -192,9 +186,23 @@ class SmallEngine(Gates):
             return GraphQLAnswer(b'{"errors":[{"message":"bad"}]}', True)
         streams = tuple(request.variables["streams"])
         scopes = streams if "present" in request.query else ()
-        live = SmallLive(self, streams, request.variables.get("after"), scopes)
+        owing = actor.account_id if "receipts" in request.query else None
+        live = SmallLive(self, streams, request.variables.get("after"), scopes, owing)
         self.lives.append(live)
         return live
+
+
+class SmallDeliveries:
+    """Remembers what was taken down, batch by batch; can be down."""
+
+    def __init__(self) -> None:
+        self.batches: list[Sequence[Delivery]] = []
+        self.is_down = False
+
+    async def record(self, deliveries: Sequence[Delivery]) -> None:
+        if self.is_down:
+            raise OSError
+        self.batches.append(deliveries)
 
 
 class SmallSessions:
@@ -329,6 +337,7 @@ class SmallNode:
         self.bus = bus or LocalBus()
         self.engine = engine or SmallEngine()
         self.sessions = SmallSessions()
+        self.deliveries = SmallDeliveries()
         self.announcer = BusAnnouncer(self.bus)
         self.presence = presence or LocalPresence(self.announcer, self.timers)
         self.hub = Hub(
@@ -336,6 +345,7 @@ class SmallNode:
             self.sessions,
             self.bus,
             self.presence,
+            deliveries=self.deliveries,
             clock=self.clock,
             settings=settings,
             log=self.log,

@@ -32,5 +32,16 @@ BEGIN
 END
 $$;
 
+-- Who may make a receipt: the officer itself; and the program, of the kind "delivered" alone, for
+-- what it has pushed (domain/notices/deliveries.py). Who may read them is decided by the notice.
+ALTER TABLE notice_receipt ENABLE ROW LEVEL SECURITY;
+ALTER TABLE notice_receipt FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS seen ON notice_receipt;
+CREATE POLICY seen ON notice_receipt FOR SELECT USING (true);
+DROP POLICY IF EXISTS made ON notice_receipt;
+CREATE POLICY made ON notice_receipt FOR INSERT WITH CHECK (
+    account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
+    OR (kind = 'delivered' AND (SELECT current_setting('app.system', true)) = 'on'));
+
 -- The counters of a board are rewritten twice a second while receipts come in: keep room beside them.
 ALTER TABLE notice_board SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
