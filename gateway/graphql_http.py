@@ -114,7 +114,7 @@ class GraphQLHttp:
         is_post = scope["method"] == "POST"
         request = await self._request(scope, receive, headers)
         actor = await self._actor(headers, is_post=is_post)
-        if not is_post and self.engine.kind(request) in {"mutation", "subscription"}:
+        if not is_post and self.engine.kind(request, actor) in {"mutation", "subscription"}:
             raise MethodNotAllowed(allowed="POST")
         cookies = None
         if is_post and not browsers.is_foreign(self.settings, headers):

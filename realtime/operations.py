@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from domain.kernel.actor import Actor
 from domain.kernel.ports import GraphQLAnswer, GraphQLRequest
 from domain.kernel.streams import Json
 from realtime.close_codes import INTERNAL_OP, UNRECOVERABLE_OP, op_errors
@@ -38,6 +39,16 @@ class Operations:
         """Operations under way, those nobody waits for any more included."""
         return len(self._subscriptions) + len(self._tasks)
 
+    @property
+    def following(self) -> int:
+        """Subscriptions that run."""
+        return len(self._subscriptions)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything has yet to be answered."""
+        return bool(self._tasks)
+
     def start(self, operation: OpenOperation, request: GraphQLRequest) -> None:
         """Run it; what comes of it is written to the connection."""
         task = asyncio.create_task(self._run(operation, request))
@@ -64,44 +75,47 @@ class Operations:
 
     async def _run(self, operation: OpenOperation, request: GraphQLRequest) -> None:
         try:
-            kind = self._node.engine.kind(request)
+            actor = await self._connection.standing(renew=False)
+            if actor is None:
+                return
+            kind = self._node.engine.kind(request, actor)
             if kind == "subscription":
-                await self._subscribe(operation, request)
+                await self._subscribe(operation, request, actor)
             elif kind == "mutation":
-                await self._mutate(operation, request)
+                await self._mutate(operation, request, actor)
             else:
-                await self._execute(operation, request)
+                await self._execute(operation, request, actor)
         except Exception as error:
             logger.error(
                 "connection %s: an operation broke: %s", self._connection.id, type(error).__name__
             )
             self._connection.fail(operation, op_errors(INTERNAL_OP))
 
-    async def _mutate(self, operation: OpenOperation, request: GraphQLRequest) -> None:
+    async def _mutate(
+        self, operation: OpenOperation, request: GraphQLRequest, actor: Actor
+    ) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._mutations.add(operation)
         self._node.mutations.add(task)
         try:
-            await self._execute(operation, request)
+            await self._execute(operation, request, actor)
         finally:
             self._mutations.discard(operation)
             self._node.mutations.discard(task)
 
-    async def _execute(self, operation: OpenOperation, request: GraphQLRequest) -> None:
-        actor = await self._connection.standing(renew=False)
-        if actor is None:
-            return
+    async def _execute(
+        self, operation: OpenOperation, request: GraphQLRequest, actor: Actor
+    ) -> None:
         answer = await self._node.engine.execute(request, actor, self._connection.edge)
         if answer.is_request_error:
             self._connection.fail(operation, _errors_of(answer))
         elif self._connection.write_next(operation, answer.body):
             self._connection.complete(operation)
 
-    async def _subscribe(self, operation: OpenOperation, request: GraphQLRequest) -> None:
-        actor = await self._connection.standing(renew=False)
-        if actor is None:
-            return
+    async def _subscribe(
+        self, operation: OpenOperation, request: GraphQLRequest, actor: Actor
+    ) -> None:
         live = await self._node.engine.subscribe(request, actor)
         if isinstance(live, GraphQLAnswer):
             self._connection.fail(operation, _errors_of(live))

@@ -29,6 +29,7 @@ from schema.documents import DocumentCache, Operation
 from schema.errors import formatted, refusal
 from schema.limits import ensure_affordable
 from schema.live import LiveOperation, answer_bytes
+from schema.trusted import TrustedDocuments
 
 log = logging.getLogger("unionhall.schema")
 
@@ -46,23 +47,29 @@ class SchemaEngine:
         presence: Presence,
         *,
         is_introspectable: bool = True,
+        trusted: TrustedDocuments | None = None,
     ) -> None:
         self._schema = schema
         self._works = works
         self._presence = presence
+        self._trusted = trusted or TrustedDocuments()
         self._documents = DocumentCache(schema, is_introspectable=is_introspectable)
         self._converter: Any = None
 
-    def kind(self, request: GraphQLRequest) -> str | None:
-        """query, mutation or subscription; None where the document has no such operation."""
-        operation = self._documents.get(request.query).operation(request.operation_name)
+    def kind(self, request: GraphQLRequest, actor: Actor) -> str | None:
+        """query, mutation or subscription; None where the actor can run no such operation."""
+        try:
+            text = self._trusted.text_of(request, actor)
+        except GraphQLError:
+            return None
+        operation = self._documents.get(text).operation(request.operation_name)
         return operation.kind if operation else None
 
     async def execute(
         self, request: GraphQLRequest, actor: Actor, edge: Edge = NO_EDGE
     ) -> GraphQLAnswer:
         """Run a query or mutation to its end."""
-        operation = self._prepared(request)
+        operation = self._prepared(request, actor)
         if isinstance(operation, GraphQLAnswer):
             return operation
         if operation.kind == "subscription":
@@ -92,7 +99,7 @@ class SchemaEngine:
         self, request: GraphQLRequest, actor: Actor, edge: Edge = NO_EDGE
     ) -> LiveOperation | GraphQLAnswer:
         """Prepare a subscription; whether the actor may is asked by ``authorise``."""
-        operation = self._prepared(request)
+        operation = self._prepared(request, actor)
         if isinstance(operation, GraphQLAnswer):
             return operation
         if operation.kind != "subscription":
@@ -108,8 +115,11 @@ class SchemaEngine:
             log.error("internal: %s while subscribing", type(bug).__name__)
             return _refused(refusal("internal"))
 
-    def _prepared(self, request: GraphQLRequest) -> Operation | GraphQLAnswer:
-        document = self._documents.get(request.query)
+    def _prepared(self, request: GraphQLRequest, actor: Actor) -> Operation | GraphQLAnswer:
+        try:
+            document = self._documents.get(self._trusted.text_of(request, actor))
+        except GraphQLError as error:
+            return _refused(error)
         if document.errors:
             return _refused(*document.errors, code=document.code)
         operation = document.operation(request.operation_name)

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from domain.kernel.actor import Actor
+from domain.kernel.actor import NOBODY, Actor
 from domain.kernel.errors import NotFound
 from domain.kernel.ports import NO_EDGE, Delivery, Edge, GraphQLAnswer, GraphQLRequest
 from domain.kernel.streams import LoggedEvent, StreamState
@@ -165,7 +165,7 @@ class SmallEngine(Gates):
     def forbid(self, actor: Actor, stream: str) -> None:
         del self.rights[actor.account()][stream]
 
-    def kind(self, request: GraphQLRequest) -> str | None:
+    def kind(self, request: GraphQLRequest, actor: Actor = NOBODY) -> str | None:
         word = request.query.split(" ", 1)[0]
         return word if word in ("query", "mutation", "subscription") else None
 
