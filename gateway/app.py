@@ -19,6 +19,7 @@ from gateway import browsers
 from gateway.graphql_http import GraphQLHttp, refusal
 from gateway.health import Health
 from gateway.ide import FILES_PATH, load_ide
+from gateway.metrics import Figures
 from gateway.settings import Settings
 from gateway.sockets import GraphQLSockets
 
@@ -73,10 +74,8 @@ def _health(house: House) -> Health:
     return Health(
         house.settings,
         checks={"database": database, "accepting": accepting},
-        gauges={
-            "sockets_open": lambda: float(len(house.hub.node.registry)),
-            "bus_healthy": lambda: float(house.bus.healthy),
-        },
+        signs={"bus": lambda: house.bus.healthy},
+        figures=Figures(house.hub.node.metrics, house.hub.gauges),
     )
 
 

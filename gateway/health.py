@@ -10,36 +10,40 @@ import asyncio
 import hmac
 import ipaddress
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
-from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.browsers import bearer_token
+from gateway.metrics import METRICS_TYPE, Figures
 from gateway.settings import Settings
 
 Check = Callable[[], Awaitable[bool]]
 
 CHECK_S_MAX = 2.0
 """A balancer asks again soon; what takes longer is not ready."""
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Health:
-    """The three endpoints. ``checks``: what must hold for new work to be sent here."""
+    """The three endpoints.
+
+    ``checks``: what must hold for new work to be sent here. ``signs``: what the operator should
+    know of and the balancer need not; a process whose bus is ill serves everybody, only later.
+    """
 
     def __init__(
         self,
         settings: Settings,
         checks: Mapping[str, Check],
-        gauges: Mapping[str, Callable[[], float]],
+        signs: Mapping[str, Callable[[], bool]],
+        figures: Figures,
     ) -> None:
         self._settings = settings
         self._checks = checks
-        self._registry = CollectorRegistry()
-        self._registry.register(_Gauges(gauges))
+        self._signs = signs
+        self._figures = figures
         self._started = time.monotonic()
 
     async def alive(self, _request: Request) -> Response:
@@ -53,15 +57,16 @@ class Health:
         answer: dict[str, object] = {"status": "ready" if is_ready else "not ready"}
         if is_operator(self._settings, request):
             answer["checks"] = results
+            answer["signs"] = {name: is_well() for name, is_well in self._signs.items()}
             answer["uptime_s"] = round(time.monotonic() - self._started)
         return JSONResponse(answer, 200 if is_ready else 503, headers={"cache-control": "no-store"})
 
     async def metrics(self, request: Request) -> Response:
         """Figures in Prometheus' text format, for operators."""
         if not is_operator(self._settings, request):
-            return Response(status_code=404)
-        text = generate_latest(self._registry) + generate_latest(REGISTRY)
-        return Response(text, headers={"content-type": METRICS_TYPE, "cache-control": "no-store"})
+            raise HTTPException(404)  # answered as any path that does not exist
+        headers = {"content-type": METRICS_TYPE, "cache-control": "no-store"}
+        return Response(self._figures.text(), headers=headers)
 
     async def _outcomes(self) -> list[bool]:
         return await asyncio.gather(*(_holds(check) for check in self._checks.values()))
@@ -76,10 +81,15 @@ async def _holds(check: Check) -> bool:
 
 
 def is_operator(settings: Settings, request: Request) -> bool:
-    """By the operator's token; without one configured, from this machine and through no proxy."""
+    """By the operator's token; without one configured, on a developer's machine and no proxy's way.
+
+    A proxy that says nothing of itself makes everybody look local: production asks for the token.
+    """
     if settings.operator_token:
         given = bearer_token(request.headers) or ""
         return hmac.compare_digest(given.encode(), settings.operator_token.encode())
+    if settings.is_production:
+        return False
     is_proxied = "x-forwarded-for" in request.headers or "forwarded" in request.headers
     if is_proxied or request.client is None:
         return False
@@ -87,17 +97,3 @@ def is_operator(settings: Settings, request: Request) -> bool:
         return ipaddress.ip_address(request.client.host).is_loopback
     except ValueError:
         return False
-
-
-class _Gauges:
-    """Reads each figure when asked; nothing is counted on the way of a request."""
-
-    def __init__(self, gauges: Mapping[str, Callable[[], float]]) -> None:
-        self._gauges = gauges
-
-    def collect(self) -> Iterable[Metric]:
-        """One family a figure."""
-        for name, read in self._gauges.items():
-            family = GaugeMetricFamily(f"unionhall_{name}", name.replace("_", " "))
-            family.add_metric([], read())
-            yield family

@@ -154,7 +154,8 @@ class Settings:
         "",
         str,
         secret=True,
-        means="bearer token for /metrics and /readyz details; empty: from this machine only",
+        means="bearer token for /metrics and /readyz details; empty: for nobody but a developer's "
+        "own machine",
     )
     is_debug: bool = _setting(
         "UNIONHALL_DEBUG",

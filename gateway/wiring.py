@@ -31,6 +31,7 @@ from realtime.authority import Admission
 from realtime.bounds import LiveSettings
 from realtime.bus import Bus, LocalBus
 from realtime.hub import Hub
+from realtime.metrics import LiveMetrics
 from realtime.presence import LocalPresence, PresenceBook
 from schema.engine import SchemaEngine
 from schema.root import build, core_schema
@@ -114,7 +115,8 @@ def root_key_provider(settings: Settings) -> RootKeyProvider:
 def _assembled(settings: Settings) -> House:
     clock = SystemClock()
     timers = asyncio.get_running_loop()
-    bus = _bus(settings)
+    metrics = LiveMetrics()
+    bus = _bus(settings, metrics)
     announcer = BusAnnouncer(bus)
     presence = _presence(settings, announcer)
     nudged: list[BoardFlusher] = []
@@ -138,16 +140,17 @@ def _assembled(settings: Settings) -> House:
         clock=clock,
         settings=LiveSettings(),
         timers=timers,
+        metrics=metrics,
     )
     return House(settings, clock, works, engine, sessions, bus, presence, hub, nudged[0])
 
 
-def _bus(settings: Settings) -> Bus:
+def _bus(settings: Settings, metrics: LiveMetrics) -> Bus:
     if not settings.redis_url:
         return LocalBus()
     from realtime.redis_bus import RedisBus
 
-    return RedisBus(settings.redis_url)
+    return RedisBus(settings.redis_url, metrics=metrics)
 
 
 def _presence(settings: Settings, announcer: BusAnnouncer) -> PresenceBook:

@@ -111,6 +111,7 @@ async def _ask_permission(sub: Subscription) -> Mapping[str, int] | None:
             sub.end()  # the connection closes, or has closed
             return None
         async with sub.node.authority_gate:
+            sub.node.metrics.authority_checks += 1
             firsts = await sub.live.authorise(actor)
     except BaseException:
         sub.must_check, sub.must_renew = True, sub.must_renew or renew

@@ -18,11 +18,7 @@ from domain.kernel.actor import Actor
 from domain.kernel.ids import new_id
 from domain.kernel.ports import NO_EDGE, Edge, GraphQLRequest
 from domain.kernel.streams import Json
-from realtime.bounds import (
-    FRAME_MAX_BYTES,
-    HARD_BUFFER_BYTES,
-    OPS_PER_CONNECTION_MAX,
-)
+from realtime.bounds import FRAME_MAX_BYTES, HARD_BUFFER_BYTES, OPS_PER_CONNECTION_MAX
 from realtime.close_codes import EXPIRED, LIMIT_OP, REVOKED, CloseCode, op_errors
 from realtime.node import Node
 from realtime.operations import Operations
@@ -55,8 +51,8 @@ class Connection:
     """One socket from its handshake to its end. The Subscriber of its subscriptions."""
 
     __slots__ = (
-        *("_beats", "_bucket", "_close_timer", "_init_timer", "_node", "_operations"),
-        *("_protocol", "_session", "_tasks", "_transport", "_was_heard", "edge", "id", "owner"),
+        *("_beats", "_bucket", "_close_timer", "_init_timer", "_node", "_protocol", "_session"),
+        *("_tasks", "_transport", "_was_heard", "edge", "id", "operations", "owner"),
     )
 
     def __init__(
@@ -75,7 +71,7 @@ class Connection:
         self._transport = transport
         self._protocol = ServerProtocol(subprotocol)
         self._session = Session(node, cookie, self.distrust)
-        self._operations = Operations(self, node)
+        self.operations = Operations(self, node)
         self._bucket = TokenBucket(
             node.settings.ops_per_s, node.settings.ops_burst, node.timers.time()
         )
@@ -174,7 +170,7 @@ class Connection:
 
     def fail(self, operation: OpenOperation, errors: list[Json]) -> None:
         """End the operation with errors; nothing when it has ended already."""
-        self._operations.forget(operation)
+        self.operations.forget(operation)
         frame = self._protocol.fail(operation, errors)
         if frame is not None:
             self._write(frame)
@@ -191,7 +187,7 @@ class Connection:
 
     def distrust(self) -> None:
         """The account's rights have moved: stop every subscription at once, then look."""
-        self._operations.distrust()
+        self.operations.distrust()
         self._spawn(self._recheck())
 
     # Effects
@@ -208,19 +204,19 @@ class Connection:
                     self._spawn(self._sign_in(payload))
                 case Start(operation, request):
                     wait_s = self._bucket.take(self._node.timers.time())
-                    if wait_s or len(self._operations) >= OPS_PER_CONNECTION_MAX:
+                    if wait_s or len(self.operations) >= OPS_PER_CONNECTION_MAX:
                         wait_ms = round(1000 * wait_s) or 1000
                         self.fail(operation, op_errors(LIMIT_OP, retryAfterS=wait_ms / 1000))
                     else:
                         self._start(operation, request)
                 case Stop(operation):
-                    self._operations.stop(operation)
+                    self.operations.stop(operation)
 
     def _start(self, operation: OpenOperation, request: GraphQLRequest) -> None:
         self._session.used()
         if self._is_session_ending():
             self._spawn(self._recheck())
-        self._operations.start(operation, request)
+        self.operations.start(operation, request)
 
     def _is_session_ending(self) -> bool:
         # One beat at least falls into this time, so that no use is told too late to count.
@@ -233,6 +229,7 @@ class Connection:
 
     def _close(self, code: CloseCode, reason: str) -> None:
         logger.info("connection %s closes: %d", self.id, code)
+        self._node.metrics.close_codes[code] += 1
         self._release()
         self._transport.close(code, reason)
         # A peer that does not read never answers the close frame either.
@@ -297,4 +294,4 @@ class Connection:
             logger.warning("connection %s: no look possible: %s", self.id, type(error).__name__)
             return
         if actor is not None and actor != before:
-            self._operations.distrust()
+            self.operations.distrust()

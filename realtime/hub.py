@@ -13,7 +13,7 @@ from realtime.bus import Bus, BusMessage
 from realtime.close_codes import CloseCode
 from realtime.connection import Connection
 from realtime.drain import await_mutations, drain
-from realtime.metrics import LiveMetrics
+from realtime.metrics import LiveMetrics, LoopWatch
 from realtime.node import Node
 from realtime.presence import PresenceBook
 from realtime.protocol import SUBPROTOCOL
@@ -47,10 +47,11 @@ class Hub:
         settings: LiveSettings | None = None,
         log: Log = streams,
         timers: Timers | None = None,
+        metrics: LiveMetrics | None = None,
     ) -> None:
         settings = settings or LiveSettings()
         timers = timers or asyncio.get_running_loop()
-        metrics = LiveMetrics()
+        metrics = metrics or LiveMetrics()
         self.node = Node(
             engine=engine,
             authenticator=authenticator,
@@ -67,6 +68,7 @@ class Hub:
         self._bus = bus
         self._slot = 0
         self._beat: TimerHandle | None = None
+        self._loop_watch = LoopWatch(timers, metrics.loop_lag_s)
         bus.listen(self)
 
     async def start(self) -> None:
@@ -75,6 +77,7 @@ class Hub:
         self.node.tails.bus_health_changed(self._bus.healthy)
         await self.node.presence.start()
         self.node.tails.start()
+        self._loop_watch.start()
         self._plan_beat()
 
     async def drain(self, *, in_s: float = DRAIN_IN_S, spread_s: float = DRAIN_SPREAD_S) -> None:
@@ -87,6 +90,7 @@ class Hub:
         self.is_draining = True
         if self._beat is not None:
             self._beat.cancel()
+        self._loop_watch.stop()
         for connection in self.node.registry:
             connection.close(CloseCode.GOING_AWAY)
         await await_mutations(self.node)
@@ -114,6 +118,22 @@ class Hub:
         connection.opened()
         return connection
 
+    def gauges(self) -> dict[str, float]:
+        """What stands now, by name; walks through every connection, so ask for it seldom."""
+        node = self.node
+        operations = sum(connection.operations.following for connection in node.registry)
+        groups = operations
+        return {
+            "connections": len(node.registry),
+            "operations": operations,
+            "groups": groups,
+            "sharing_ratio": operations / groups if groups else 1.0,
+            "tails": len(node.tails),
+            "mutations": len(node.mutations),
+            "draining": self.is_draining,
+            "bus_healthy": self._bus.healthy,
+        }
+
     # As the listener of the bus
 
     def heard(self, message: BusMessage) -> None:
@@ -131,5 +151,7 @@ class Hub:
     def _on_beat(self) -> None:
         self._plan_beat()
         self._slot = (self._slot + 1) % BEAT_SLOTS
+        buffers = self.node.metrics.write_buffer_bytes
         for connection in self.node.registry.in_slot(self._slot):
+            buffers.observe(connection.buffered_bytes())
             connection.beat()

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, get_args
 
+from realtime.timing import TimerHandle, Timers
+
 GapCause: TypeAlias = Literal["hint_lost", "sweep", "epoch"]
 """Why a tail read the log: a hint beyond the next event, a sweep, another epoch."""
 ResumeOutcome: TypeAlias = Literal["live", "ring", "log", "lagged", "unrecoverable"]
@@ -82,3 +84,31 @@ class LiveMetrics:
     """How late a timer ran, measured each second."""
     write_buffer_bytes: Histogram = field(default_factory=lambda: Histogram(BUFFER_BOUNDS_BYTES))
     """What sockets had not taken yet, looked at with each heartbeat."""
+
+
+LOOK_S: Final = 1.0
+"""Between two looks at how late the loop's timers run."""
+
+
+class LoopWatch:
+    """Observes each second how late a timer runs: what every socket of this process waits."""
+
+    def __init__(self, timers: Timers, lag_s: Histogram) -> None:
+        self._timers = timers
+        self._lag_s = lag_s
+        self._due_at = 0.0
+        self._timer: TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._due_at = self._timers.time() + LOOK_S
+        self._timer = self._timers.call_later(LOOK_S, self._on_time)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _on_time(self) -> None:
+        self._lag_s.observe(max(0.0, self._timers.time() - self._due_at))
+        self.start()

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from realtime.bus import BusListener, BusMessage, Hint, LocalBus
 from realtime.bus_codec import decode, encode
+from realtime.metrics import LiveMetrics
 from realtime.timing import TimerHandle, Timers, pause
 
 logger = logging.getLogger(__name__)
@@ -55,13 +56,19 @@ class RedisBus:
     """One process's connection to the bus. Listeners of this process hear it without Redis."""
 
     def __init__(
-        self, url: str, *, prefix: str = "unionhall", timers: Timers | None = None
+        self,
+        url: str,
+        *,
+        prefix: str = "unionhall",
+        timers: Timers | None = None,
+        metrics: LiveMetrics | None = None,
     ) -> None:
         self._url = url
         self._origin = secrets.token_hex(8)
         self._channels = [f"{prefix}:rt:{n}" for n in range(CHANNELS)]
         self._canary_channel = f"{prefix}:rt:canary:{self._origin}"
         self._given_timers = timers
+        self._lag_s = (metrics or LiveMetrics()).bus_lag_s
         self._local = LocalBus()
         self._listeners: list[BusListener] = []
         self._queue: deque[tuple[str, bytes]] = deque(maxlen=QUEUE_MAX)
@@ -196,6 +203,7 @@ class RedisBus:
 
     def _heard_canary(self, sent_at: float) -> None:
         self._canary_at = max(self._canary_at, sent_at)
+        self._lag_s.observe(self._timers.time() - sent_at)
         if self._timers.time() - self._canary_at <= ILL_AFTER_S:
             self._set_health(True)
 

@@ -12,7 +12,9 @@ from starlette.routing import Route
 
 from gateway import health as health_module
 from gateway.health import Check, Health
+from gateway.metrics import Figures
 from gateway.settings import load
+from realtime.metrics import LiveMetrics
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -35,11 +37,14 @@ async def ask(
     *,
     checks: Mapping[str, Check] | None = None,
     token: str = "",
+    profile: str = "development",
     address: str = "127.0.0.1",
     **headers: str,
 ) -> httpx.Response:
-    settings = load({"UNIONHALL_OPERATOR_TOKEN": token} if token else {})
-    health = Health(settings, checks or {"database": holds}, {"sockets_open": lambda: 3.0})
+    environ = {"UNIONHALL_PROFILE": profile, "UNIONHALL_OPERATOR_TOKEN": token}
+    settings = load(environ)
+    figures = Figures(LiveMetrics(), lambda: {"connections": 3})
+    health = Health(settings, checks or {"database": holds}, {"bus": lambda: False}, figures)
     app = Starlette(
         routes=[
             Route("/healthz", health.alive),
@@ -72,9 +77,30 @@ async def test_a_check_that_fails_or_hangs_makes_it_not_ready(
 
 
 async def test_figures_are_the_operators() -> None:
-    assert "unionhall_sockets_open 3.0" in (await ask("/metrics")).text
+    assert "unionhall_connections 3.0" in (await ask("/metrics")).text
     assert (await ask("/metrics", address="203.0.113.9")).status_code == 404
     assert (await ask("/metrics", x_forwarded_for="203.0.113.9")).status_code == 404
+
+
+async def test_to_a_stranger_the_figures_are_a_path_that_does_not_exist() -> None:
+    for path in ("/metrics", "/nothing"):
+        stranger = await ask(path, address="203.0.113.9")
+        assert (stranger.status_code, stranger.text) == (404, "Not Found")
+
+
+async def test_in_production_nobody_is_the_operator_without_a_token() -> None:
+    """A proxy on the same machine that says nothing of itself makes everybody look local."""
+    assert (await ask("/metrics", profile="production")).status_code == 404
+    assert "checks" not in (await ask("/readyz", profile="production")).json()
+    given = {"token": TOKEN, "authorization": f"Bearer {TOKEN}", "profile": "production"}
+    assert (await ask("/metrics", **given)).status_code == 200
+
+
+async def test_an_ill_bus_is_told_to_the_operator_and_takes_no_work_away() -> None:
+    ready = await ask("/readyz")
+
+    assert ready.status_code == 200
+    assert ready.json()["signs"] == {"bus": False}
 
 
 async def test_a_configured_token_is_asked_for_everywhere() -> None:

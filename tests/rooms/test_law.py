@@ -55,7 +55,7 @@ ONE_ROOM = {
     "strawberry": ("schema",),
     "graphql": ("schema",),
     "typer": ("gateway.cli",),
-    "prometheus_client": ("gateway.health",),
+    "prometheus_client": ("gateway.metrics",),
 }
 """Who may know a library: whole rooms or single modules."""
 
