@@ -1,7 +1,7 @@
 # Unionhall (职工之家). `make help` lists what there is; `make demo` shows it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test lint format schema migrations clean
+.PHONY: help install demo serve test lint format schema documents migrations clean
 
 # The first Python that is new enough; PYTHON=… chooses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -37,6 +37,7 @@ lint: install ## Style, types, the import law, the committed schema, the migrati
 	mypy
 	pytest -q -p no:cacheprovider tests/rooms
 	unionhall schema --check
+	unionhall documents --check
 	unionhall migrate --check
 
 format: install ## Let ruff arrange the code
@@ -45,6 +46,9 @@ format: install ## Let ruff arrange the code
 
 schema: install ## Write the GraphQL schema to docs/schema.graphql
 	unionhall schema > docs/schema.graphql.new && mv docs/schema.graphql.new docs/schema.graphql
+
+documents: install ## Register the documents that the web app sends: gateway/web/documents.json
+	@unionhall documents
 
 migrations: install ## Write the next migration from the models: make migrations NAME=what_changes
 	unionhall migrate --write "$(or $(NAME),change)"

@@ -150,6 +150,24 @@ def schema(
 
 
 @app.command()
+def documents(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of clients; none: the web app's.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail where the schema or a client has moved on.")
+    ] = False,
+) -> None:
+    """Register the documents that clients send (trusted documents)."""
+    from gateway.documents import WEB_APP, carry_out
+
+    wrong, said = carry_out(folders or [WEB_APP], is_checked_only=check)
+    if wrong:
+        _fail(said, *wrong)
+    typer.echo(said)
+
+
+@app.command()
 def check() -> None:
     """Show every setting, and say what is wrong with them here."""
     from gateway.checking import check_here

@@ -27,6 +27,7 @@ from gateway.setting_values import (
     to_switch,
     to_url,
 )
+from schema.trusted import Bound
 
 T = TypeVar("T")
 
@@ -43,6 +44,13 @@ def _profile(text: str) -> Profile:
         return Profile(text)
     except ValueError:
         raise Unreadable("Use development or production") from None
+
+
+def _bound(text: str) -> Bound:
+    try:
+        return Bound(text)
+    except ValueError:
+        raise Unreadable("Use nobody, members or everybody") from None
 
 
 def _setting(
@@ -176,6 +184,13 @@ class Settings:
         unit="bytes",
         means="a longer request is answered 413 before it is read",
     )
+    bound_to_documents: Bound | None = _setting(
+        "UNIONHALL_BOUND_TO_DOCUMENTS",
+        None,
+        _bound,
+        means="who may send registered documents only: nobody, members (and strangers), everybody; "
+        "empty: members in production, nobody in development",
+    )
     backlog: int = _setting(
         "UNIONHALL_BACKLOG",
         2_048,
@@ -201,6 +216,13 @@ class Settings:
     @property
     def is_production(self) -> bool:
         return self.profile is Profile.PRODUCTION
+
+    @property
+    def documents_bind(self) -> Bound:
+        """Who must keep to the register of documents."""
+        if self.bound_to_documents is not None:
+            return self.bound_to_documents
+        return Bound.MEMBERS if self.is_production else Bound.NOBODY
 
     @property
     def address(self) -> str:

@@ -25,6 +25,7 @@ from domain.vault import service as vault
 from domain.vault.custody import RootKeyFile, RootKeyProvider, RootKeyVariable
 from domain.vault.passwords import Passwords, install_passwords
 from domain.vault.process import keep_keys_out_of_dumps
+from gateway import documents
 from gateway.settings import Settings
 from realtime.announcer import BusAnnouncer
 from realtime.authority import Admission
@@ -35,6 +36,7 @@ from realtime.metrics import LiveMetrics
 from realtime.presence import LocalPresence, PresenceBook
 from schema.engine import SchemaEngine
 from schema.root import build, core_schema
+from schema.trusted import TrustedDocuments
 
 ROOT_KEY_VARIABLE = "UNIONHALL_ROOT_KEY"
 BOARD_NUDGE = "notices.board"
@@ -128,7 +130,11 @@ def _assembled(settings: Settings) -> House:
     works = Works(clock, announcer, nudge, reactions.REACTIONS)
     nudged.append(BoardFlusher(works))
     engine = SchemaEngine(
-        core_schema(build()), works, presence, is_introspectable=not settings.is_production
+        core_schema(build()),
+        works,
+        presence,
+        is_introspectable=not settings.is_production,
+        trusted=TrustedDocuments(documents.registered(), settings.documents_bind),
     )
     sessions = Sessions(clock)
     hub = Hub(
