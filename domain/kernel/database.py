@@ -1,7 +1,8 @@
-"""The one door to PostgreSQL: connection settings, reads under an actor's row-level security.
+"""The one door to PostgreSQL: the pool, transactions, reads under an actor's row-level security.
 
 The running program takes a non-owner role at connect, so policies bind it. A read without the
-transaction-local settings sees no protected row: a mistake fails closed.
+transaction-local settings sees no protected row: a mistake fails closed. Nothing of ours outlives
+its transaction on a connection (settings and locks are the transaction's), so none is tidied up.
 """
 
 from __future__ import annotations
@@ -14,19 +15,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 from tortoise import Tortoise
-from tortoise.connection import get_connections
 from tortoise.exceptions import DBConnectionError
 
 from domain.kernel.actor import Actor
-from domain.kernel.capabilities import Capability
+from domain.kernel.context import beginning, context_of, reading
+from domain.kernel.pool import Connection as Connection
+from domain.kernel.pool import Pool
 
 if TYPE_CHECKING:
-    Connection: TypeAlias = (
-        asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
-    )
     Record: TypeAlias = asyncpg.Record
 else:
-    Connection = Any
     Record = Any
 
 UNREACHABLE = (
@@ -47,7 +45,14 @@ SERVER_ROLE = "unionhall_app"
 STATEMENT_TIMEOUT_MS = 15_000
 """Longer than any statement of a request may take; a runaway one ends instead of piling up."""
 
-_bound: ContextVar[Actor | None] = ContextVar("bound_actor", default=None)
+STATEMENTS_KEPT_MAX = 256
+"""Prepared statements a connection keeps, for good: some 200 verbs and the plans of common
+documents. A statement costs the server about 20 kB, so ten connections stay below 60 MB."""
+CONNECT_S = 10.0
+"""For opening one connection; a server that is away is told as such, not waited for."""
+
+_pools: list[Pool] = []
+_running: ContextVar[Transaction | None] = ContextVar("transaction", default=None)
 
 MODEL_MODULES = (
     "domain.org.models",
@@ -59,26 +64,9 @@ MODEL_MODULES = (
     "domain.notices.models",
 )
 
-_CONTEXT_SQL = (
-    "SELECT set_config('app.account', $1, true), set_config('app.member', $2, true),"
-    " set_config('app.consultant', $3, true), set_config('app.territory', $4, true),"
-    " set_config('app.line', $5, true), set_config('app.system', $6, true)"
-)
-
-
-class _Connection(asyncpg.Connection):
-    """A pooled connection that is handed back without a round trip for tidying up.
-
-    Nothing of ours outlives its transaction on one: settings are transaction-local, locks too.
-    """
-
-    def get_reset_query(self) -> str:
-        """Nothing to reset."""
-        return ""
-
 
 def tortoise_config(
-    url: str, *, role: str | None = SERVER_ROLE, pool_min: int = 1, pool_max: int = 10
+    url: str, *, role: str | None = SERVER_ROLE, pool_max: int = 10
 ) -> dict[str, Any]:
     """Tortoise's configuration for a ``postgresql://`` URL; ``role`` None keeps the URL's own."""
     parts = urlsplit(url)
@@ -96,10 +84,10 @@ def tortoise_config(
         "user": unquote(parts.username) if parts.username else "postgres",
         "password": unquote(parts.password) if parts.password else None,
         "database": parts.path.lstrip("/") or "postgres",
-        "minsize": pool_min,
+        # The ORM's own pool: models outside a Work, which only migrations and tests use.
+        "minsize": 0,
         "maxsize": pool_max,
         "server_settings": settings,
-        "connection_class": _Connection,
     }
     if "sslmode" in query:
         credentials["ssl"] = query["sslmode"]
@@ -122,44 +110,144 @@ def tortoise_config(
 async def connect(
     url: str, *, role: str | None = SERVER_ROLE, pool_min: int = 1, pool_max: int = 10
 ) -> None:
-    """Open the process's pool. Once a process, before anything else of the domain."""
-    await Tortoise.init(
-        config=tortoise_config(url, role=role, pool_min=pool_min, pool_max=pool_max),
-        _enable_global_fallback=True,
-    )
+    """Make the process's pool. Once a process, before anything else of the domain."""
+    config = tortoise_config(url, role=role, pool_max=pool_max)
+    given = dict(config["connections"][CONNECTION]["credentials"])
+    del given["minsize"], given["maxsize"]
+
+    async def open_one() -> Connection:
+        return await asyncpg.connect(
+            **given,
+            timeout=CONNECT_S,
+            statement_cache_size=STATEMENTS_KEPT_MAX,
+            max_cached_statement_lifetime=0,
+        )
+
+    await Tortoise.init(config=config, _enable_global_fallback=True)
+    _pools.append(Pool(open_one, size_min=pool_min, size_max=pool_max))
 
 
 async def disconnect() -> None:
     """Close the pool."""
+    await _pools.pop().close()
     await Tortoise.close_connections()
+
+
+def pool() -> Pool:
+    """The process's pool."""
+    return _pools[-1]
 
 
 @asynccontextmanager
 async def connection() -> AsyncIterator[Connection]:
     """The current Work's connection inside one, else one from the pool."""
-    client = get_connections().get(CONNECTION)
-    async with client.acquire_connection() as conn:
+    running = _running.get()
+    if running is not None:
+        yield await running.begun()
+        return
+    held = pool()
+    conn = await held.take()
+    try:
         yield conn
+    finally:
+        held.give(conn)
 
 
 async def fetch(sql: str, *args: object) -> Sequence[Record]:
     """Rows of tables that no policy protects."""
-    async with connection() as conn:
-        rows: Sequence[Record] = await conn.fetch(sql, *args)
+    rows: Sequence[Record]
+    running = _running.get()
+    if running is not None:
+        rows = await (await running.begun()).fetch(sql, *args)
         return rows
+    held = pool()
+    conn = await held.take()
+    try:
+        rows = await conn.fetch(sql, *args)
+        return rows
+    finally:
+        held.give(conn)
 
 
 async def fetch_as(actor: Actor, sql: str, *args: object) -> Sequence[Record]:
-    """Rows as the actor may see them under row-level security."""
-    async with connection() as conn:
-        if conn.is_in_transaction():
-            # Inside a Work: its opening has set the context, for its own actor and no other.
-            assert _bound.get() == actor, "another actor's context"
-            rows: Sequence[Record] = await conn.fetch(sql, *args)
-            return rows
-        async with conn.transaction(readonly=True):
-            await set_context(conn, actor)
-            return await conn.fetch(sql, *args)
+    """Rows as the actor may see them under row-level security, of a SELECT; one round trip.
+
+    What would write is refused (PostgresSyntaxError, ReadOnlySQLTransactionError), outside a Work.
+    """
+    running = _running.get()
+    if running is None:
+        return await fetch(reading(sql, len(args)), *args, *context_of(actor))
+    # Inside a Work: its beginning sets the context, for its own actor and no other.
+    assert running.actor == actor, "another actor's context"
+    return await fetch(sql, *args)
+
+
+class Transaction:
+    """One transaction of one actor, begun by its first statement in the round trip that also sets
+    the context. Its statements come one by one."""
+
+    __slots__ = ("_conn", "_is_busy", "_is_over", "_pool", "actor")
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self._pool = pool()
+        self._conn: Connection | None = None
+        self._is_busy = False
+        self._is_over = False
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything was sent."""
+        return self._conn is not None
+
+    async def begun(self) -> Connection:
+        """The connection, inside the transaction."""
+        assert not self._is_over, "a statement after the end of its work"
+        if self._conn is None:
+            assert not self._is_busy, "two statements of one work at once"
+            self._is_busy = True
+            conn = await self._pool.take()
+            try:
+                await conn.execute(beginning(self.actor))
+            except BaseException:
+                self._is_busy = False
+                conn.terminate()
+                self._pool.give(conn)
+                raise
+            self._conn = conn
+        return self._conn
+
+    async def commit(self) -> None:
+        """Everything is on disk. Raises what the commit raises; then it may have happened."""
+        self._is_over = True
+        if self._conn is not None:
+            try:
+                ended = await self._conn.execute("COMMIT")
+            finally:
+                self._pool.give(self._conn)
+            if ended != "COMMIT":  # a refused statement was passed over: PostgreSQL rolls back
+                raise asyncpg.InFailedSQLTransactionError("the work had failed before its commit")
+
+    async def rollback(self) -> None:
+        """Nothing has happened. Never raises: a connection that can't say so is cut."""
+        self._is_over = True
+        if self._conn is not None:
+            try:
+                await self._conn.execute("ROLLBACK")
+            except Exception:
+                self._conn.terminate()
+            finally:
+                self._pool.give(self._conn)
+
+
+@contextmanager
+def current(transaction: Transaction) -> Iterator[None]:
+    """Inside the block every statement of this task belongs to it. For ``Works.open``."""
+    token = _running.set(transaction)
+    try:
+        yield
+    finally:
+        _running.reset(token)
 
 
 def is_passing(error: BaseException) -> bool:
@@ -170,27 +258,3 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, asyncpg.DataError):
         return False  # a value that does not fit, although it is an InterfaceError too
     return isinstance(error, (*UNREACHABLE, *_CROWDED))
-
-
-@contextmanager
-def bound_to(actor: Actor) -> Iterator[None]:
-    """Inside the block every ``fetch_as`` of this task must be this actor's. For ``Works.open``."""
-    token = _bound.set(actor)
-    try:
-        yield
-    finally:
-        _bound.reset(token)
-
-
-async def set_context(conn: Connection, actor: Actor) -> None:
-    """Tell the policies who asks, until the transaction ends."""
-    scope = actor.scope(Capability.MEMBER_READ)
-    await conn.execute(
-        _CONTEXT_SQL,
-        str(actor.account_id or ""),
-        str(actor.member_id or ""),
-        str(actor.consultant_id or ""),
-        ",".join(scope.territory),
-        ",".join(scope.line),
-        "on" if actor.is_system else "",
-    )

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
 
 import orjson
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.queries import Queries
 
-from domain.kernel.database import Connection
+from domain.kernel.pool import Connection
 from domain.kernel.streams import Json
-
-if TYPE_CHECKING:
-    import asyncpg
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +27,7 @@ class Job:
 
 async def enqueue(conn: Connection, jobs: Sequence[Job]) -> None:
     """Put the jobs into the queue on this connection, so that they commit with its transaction."""
-    if not jobs:
-        return
-    driver = AsyncpgDriver(cast("asyncpg.Connection[asyncpg.Record]", conn))
+    driver = AsyncpgDriver(conn)
     await Queries(driver).enqueue(
         [job.name for job in jobs],
         [orjson.dumps(job.payload) for job in jobs],

@@ -18,7 +18,8 @@ from uuid import UUID
 
 import orjson
 
-from domain.kernel.database import Connection, fetch
+from domain.kernel.database import fetch
+from domain.kernel.pool import Connection
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 

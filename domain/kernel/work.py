@@ -12,11 +12,10 @@ from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from tortoise.transactions import in_transaction
-
 from domain.kernel.actor import Actor
-from domain.kernel.database import CONNECTION, Connection, Record, bound_to, set_context
+from domain.kernel.database import Record, Transaction, current
 from domain.kernel.jobs import Job, enqueue
+from domain.kernel.orm import models_in
 from domain.kernel.ports import Announcer, Clock
 from domain.kernel.streams import Fact, Json, LoggedEvent, append
 
@@ -30,10 +29,10 @@ REACTED_FACTS_MAX = 10_000
 class Work:
     """What a service writes through. Made by ``Works.open`` only."""
 
-    def __init__(self, actor: Actor, now: datetime, conn: Connection) -> None:
+    def __init__(self, actor: Actor, now: datetime, transaction: Transaction) -> None:
         self.actor = actor
         self.now = now
-        self._conn = conn
+        self._transaction = transaction
         self._facts: list[Fact] = []
         self._jobs: list[Job] = []
         self._nudges: dict[tuple[str, str], None] = {}
@@ -61,12 +60,12 @@ class Work:
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Record]:
         """Rows, inside this transaction."""
-        rows: Sequence[Record] = await self._conn.fetch(sql, *args)
+        rows: Sequence[Record] = await (await self._transaction.begun()).fetch(sql, *args)
         return rows
 
     async def execute(self, sql: str, *args: object) -> int:
         """Run a statement; the number of rows it touched."""
-        tag: str = await self._conn.execute(sql, *args)
+        tag: str = await (await self._transaction.begun()).execute(sql, *args)
         last = tag.rsplit(" ", 1)[-1]
         return int(last) if last.isdigit() else 0
 
@@ -88,8 +87,10 @@ class Work:
             for react in reactions.get(fact.kind, ()):
                 await react(self, fact)
             reacted += 1
-        await enqueue(self._conn, self._jobs)
-        self.events = await append(self._conn, self._facts, self.now)
+        if self._jobs:
+            await enqueue(await self._transaction.begun(), self._jobs)
+        if self._facts:
+            self.events = await append(await self._transaction.begun(), self._facts, self.now)
 
 
 Reactions: TypeAlias = Mapping[str, tuple[Callable[[Work, Any], Awaitable[None]], ...]]
@@ -113,19 +114,24 @@ class Works:
 
     @asynccontextmanager
     async def open(self, actor: Actor) -> AsyncIterator[Work]:
-        """One transaction under the actor's row-level security; hints go out after its commit."""
+        """One transaction under the actor's row-level security; hints go out after its commit.
+
+        It begins with the first statement: who opens a work and is refused costs no round trip.
+        """
         assert _current.get() is None, "a Work inside a Work: the edge opens it once"
-        async with in_transaction(CONNECTION) as client:
-            conn: Connection = client._connection
-            await set_context(conn, actor)
-            work = Work(actor, self.clock.now(), conn)
-            token = _current.set(work)
-            try:
-                with bound_to(actor):
-                    yield work
-                    await work._close(self._reactions)
-            finally:
-                _current.reset(token)
+        transaction = Transaction(actor)
+        work = Work(actor, self.clock.now(), transaction)
+        token = _current.set(work)
+        try:
+            with current(transaction), models_in(transaction):
+                yield work
+                await work._close(self._reactions)
+        except BaseException:
+            await transaction.rollback()
+            raise
+        finally:
+            _current.reset(token)
+        await transaction.commit()
         if work.events:
             self.announcer.announce(work.events)
         if self._nudge is not None:

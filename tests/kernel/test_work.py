@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
+import asyncpg
 import pytest
 
-from domain.kernel.actor import NOBODY
-from domain.kernel.database import fetch
+from domain.access.models import Account, AccountKind
+from domain.kernel.actor import NOBODY, Actor
+from domain.kernel.database import fetch, pool
+from domain.kernel.ids import new_id
 from domain.kernel.streams import Fact, read_events, stream_states
 from domain.kernel.work import Work, Works
 from tests.support.announcing import RememberedAnnouncements
 from tests.support.clock import FrozenClock
+from tests.support.statements import counted_round_trips
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +100,78 @@ async def test_a_reaction_writes_in_the_same_work_and_may_cause_another(
         w.record(SomethingHappened(1))
 
     assert [event.body["number"] for event in announcements.events] == [1, 2, 3]
+
+
+async def test_a_work_that_says_nothing_sends_nothing(works: Works) -> None:
+    async with counted_round_trips() as trips, works.open(NOBODY):
+        pass
+
+    assert trips == []
+
+
+async def test_a_work_begins_with_its_context_in_one_round_trip(works: Works) -> None:
+    actor = Actor(account_id=new_id())
+    async with counted_round_trips() as trips, works.open(actor) as w:
+        (row,) = await w.fetch("SELECT current_setting('app.account', true) AS account")
+        w.record(SomethingHappened(1))
+
+    assert row["account"] == str(actor.account_id)
+    begin, _, append, commit = trips
+    assert begin.startswith("BEGIN;SET LOCAL app.account=")
+    assert "INSERT INTO event" in append
+    assert commit == "COMMIT"
+
+
+async def test_a_work_that_failed_and_passed_over_it_does_not_pretend_to_commit(
+    works: Works, announcements: RememberedAnnouncements
+) -> None:
+    async def pass_over() -> None:
+        async with works.open(NOBODY) as w:
+            await w.execute("INSERT INTO stream (id, epoch) VALUES ('te:1', '')")
+            with suppress(asyncpg.UndefinedTableError):
+                await w.fetch("SELECT 1 FROM nowhere")
+
+    with pytest.raises(asyncpg.InFailedSQLTransactionError):
+        await pass_over()
+    assert not await fetch("SELECT 1 FROM stream")
+
+
+async def test_a_cancelled_work_leaves_nothing_and_no_connection_behind(works: Works) -> None:
+    begun = asyncio.Event()
+
+    async def hang() -> None:
+        async with works.open(NOBODY) as w:
+            await w.execute("INSERT INTO stream (id, epoch) VALUES ('te:1', '')")
+            begun.set()
+            await w.execute("SELECT pg_sleep(60)")
+
+    before = pool().in_use
+    hanging = asyncio.create_task(hang())
+    await begun.wait()
+    hanging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+
+    assert pool().in_use == before
+    assert not await fetch("SELECT 1 FROM stream")
+
+
+async def test_models_of_the_orm_belong_to_the_work_they_are_used_in(works: Works) -> None:
+    async def undone() -> None:
+        async with works.open(NOBODY) as w:
+            await Account.create(kind=AccountKind.MEMBER, created_at=w.now)
+            assert await Account.all().count() == 1
+            assert len(await w.fetch("SELECT 1 FROM access_account")) == 1
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await undone()
+    assert await Account.all().count() == 0
+
+
+async def test_a_statement_after_the_end_of_its_work_is_an_assertion(works: Works) -> None:
+    async with works.open(NOBODY) as w:
+        await w.fetch("SELECT 1")
+
+    with pytest.raises(AssertionError):
+        await w.fetch("SELECT 1")

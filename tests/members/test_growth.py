@@ -12,7 +12,8 @@ import pytest
 
 from domain.access.roles import Role
 from domain.kernel.actor import SYSTEM, Actor, Hierarchy
-from domain.kernel.database import connection, fetch_as, set_context
+from domain.kernel.context import context_of, reading
+from domain.kernel.database import connection, fetch_as
 from domain.kernel.errors import NotFound
 from domain.kernel.ids import new_id
 from domain.kernel.pages import PageRequest
@@ -47,13 +48,15 @@ async def plan_of_first_page(actor: Actor, filter: MemberFilter) -> list[dict[st
     order = ", ".join(key.expression for key in selection.listing.key)
     columns = ", ".join(selection.listing.columns.values())
     async with connection() as conn, conn.transaction():
-        await set_context(conn, actor)
         # A statement that is used again and again gets a generic plan: that one must hold too.
         await conn.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        read = (
+            f"SELECT {columns} FROM member m WHERE {selection.where.sql} ORDER BY {order} LIMIT 51"
+        )
         explained = await conn.fetchval(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT {columns} FROM member m"
-            f" WHERE {selection.where.sql} ORDER BY {order} LIMIT 51",
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {reading(read, len(selection.where.args))}",
             *selection.where.args,
+            *context_of(actor),
         )
     nodes, left = [], [orjson.loads(explained)[0]["Plan"]]
     while left:

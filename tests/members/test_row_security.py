@@ -8,7 +8,7 @@ import pytest
 from domain.access.roles import Role
 from domain.kernel.actor import NOBODY, SYSTEM, Actor
 from domain.kernel.capabilities import Capability
-from domain.kernel.database import connection, fetch, fetch_as, set_context
+from domain.kernel.database import connection, fetch, fetch_as
 from domain.kernel.ids import new_id
 from domain.kernel.work import Works
 from tests.support.members import a_person, register
@@ -78,11 +78,9 @@ async def test_a_row_cannot_be_moved_out_of_the_scope_nor_entered_without_leave(
     east = await somebody(Role.ZONE_CADRE, town.east)
     (west,) = await fetch("SELECT territory_path FROM org_union WHERE id = $1", town.west)
 
-    async def run(sql: str, *args: object) -> str:
-        async with connection() as conn, conn.transaction():
-            await set_context(conn, east)
-            tag: str = await conn.execute(sql, *args)
-            return tag
+    async def run(sql: str, *args: object) -> int:
+        async with works.open(east) as w:
+            return await w.execute(sql, *args)
 
     for sql in (
         "UPDATE member SET territory_path = $1",
@@ -93,8 +91,8 @@ async def test_a_row_cannot_be_moved_out_of_the_scope_nor_entered_without_leave(
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await run(sql, west["territory_path"])
-    assert await run("DELETE FROM member") == "DELETE 0"
-    assert await run("UPDATE member SET is_migrant = true") == "UPDATE 3"
+    assert await run("DELETE FROM member") == 0
+    assert await run("UPDATE member SET is_migrant = true") == 3
 
 
 async def test_the_running_program_neither_owns_the_tables_nor_bypasses_policies(

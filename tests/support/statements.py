@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from asyncpg.connection import LoggedQuery
 
-from domain.kernel.database import connection
+from domain.kernel.database import connection, pool
 
 
 @asynccontextmanager
@@ -27,3 +27,25 @@ async def counted_statements() -> AsyncIterator[list[str]]:
         await asyncio.sleep(0)
     finally:
         conn.remove_query_logger(remember)
+
+
+@asynccontextmanager
+async def counted_round_trips() -> AsyncIterator[list[str]]:
+    """Everything that this process's pool sends inside the block, of whatever task."""
+    statements: list[str] = []
+
+    def remember(query: LoggedQuery) -> None:
+        statements.append(query.query)
+
+    held = pool()
+    taken = [await held.take() for _ in range(held.size)]
+    for conn in taken:
+        conn.add_query_logger(remember)
+        held.give(conn)
+    try:
+        yield statements
+        # The driver calls its loggers in the loop's next round.
+        await asyncio.sleep(0)
+    finally:
+        for conn in taken:
+            conn.remove_query_logger(remember)
