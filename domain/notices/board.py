@@ -1,8 +1,8 @@
-"""The board (回执汇总): counts made from the receipts and told at most twice a second a notice.
+"""The board (回执汇总): counts told at most twice a second a notice.
 
 A file of its own because nobody's request runs it: nudges do, and a sweep for nudges that were
-lost. Dying anywhere loses nothing, for the counts come from the receipts and the guard is in the
-database, where two processes meet.
+lost. Dying anywhere loses nothing: what is counted was committed with the receipts, and the guard
+is in the database, where two processes meet; any of them may count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from domain.kernel.database import fetch
 from domain.kernel.ids import parse_id
 from domain.kernel.work import Work, Works
 from domain.notices.facts import BoardChanged
-from domain.notices.queries import TALLIED, TALLY
+from domain.notices.models import Step
 
 FLUSH_GAP_MS = 500
 """Between two countings of one notice: at most two summary facts a second."""
@@ -33,14 +33,15 @@ PENDING_MAX = 10_000
 STALE_BOARDS_MAX = 500
 """Boards of one sweep; the next sweep finds the rest."""
 
-_COUNTS = ("recipients", "delivered", "read", "confirmed", "confirmed_late")
+_COUNTS = ("delivered", "read", "confirmed", "confirmed_late")
 _log = logging.getLogger(__name__)
 
 
 async def flush_board(w: Work, notice_id: UUID) -> bool:
     """The board equals the receipts, and a change is told; False when it is too soon for that.
 
-    For the program itself only. Locks the notice's board, not the notice and no receipt.
+    For the program itself only. Locks the notice's board, not the notice and no receipt; costs what
+    the number of unions costs, not that of receipts.
     """
     assert w.actor.is_system, "nobody asks for a flush"
     rows = await w.fetch("SELECT * FROM notice_board WHERE notice_id = $1 FOR UPDATE", notice_id)
@@ -49,18 +50,31 @@ async def flush_board(w: Work, notice_id: UUID) -> bool:
     # Of two processes the second waited for the lock, and ``flushed_at`` may lie after its ``now``.
     if w.now - rows[0]["flushed_at"] < timedelta(milliseconds=FLUSH_GAP_MS):
         return False
-    counted = (await w.fetch(f"SELECT {TALLY} FROM {TALLIED}", notice_id))[0]
-    counts = {name: int(counted[name]) for name in _COUNTS}
+    counts = await _count(w, notice_id)
     await w.execute(
         "UPDATE notice_board SET delivered = $2, read = $3, confirmed = $4, confirmed_late = $5,"
         " flushed_at = $6 WHERE notice_id = $1",
         notice_id,
-        *(counts[name] for name in _COUNTS[1:]),
+        *(counts[name] for name in _COUNTS),
         w.now,
     )
     if any(rows[0][name] != counts[name] for name in _COUNTS):
-        w.record(BoardChanged(notice_id, **counts))
+        w.record(BoardChanged(notice_id, rows[0]["recipients"], **counts))
     return True
+
+
+async def _count(w: Work, notice_id: UUID) -> dict[str, int]:
+    rows = await w.fetch(
+        "SELECT step, count(*) AS n FROM notice_reached WHERE notice_id = $1 GROUP BY step",
+        notice_id,
+    )
+    reached = dict.fromkeys(Step, 0) | {Step(row["step"]): int(row["n"]) for row in rows}
+    return {
+        "delivered": reached[Step.DELIVERED],
+        "read": reached[Step.READ],
+        "confirmed": reached[Step.CONFIRMED],
+        "confirmed_late": reached[Step.CONFIRMED] - reached[Step.IN_TIME],
+    }
 
 
 async def find_stale_boards() -> list[UUID]:

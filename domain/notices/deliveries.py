@@ -14,27 +14,26 @@ from uuid import UUID
 from domain.kernel.actor import SYSTEM
 from domain.kernel.ports import Delivery
 from domain.kernel.work import Work, Works
+from domain.notices import rules
 from domain.notices.facts import NoticeCorrected, NoticePublished, NoticeWithdrawn
-from domain.notices.receipts import BOARD_NUDGE
+from domain.notices.models import ReceiptKind
+from domain.notices.receipts import BOARD_NUDGE, giving
 from domain.org.rules import federation_day
 
 _PUSHED = frozenset({NoticePublished.kind, NoticeCorrected.kind, NoticeWithdrawn.kind})
 
-# In one order, so that two processes with the same officer's two sockets never wait in a circle.
-_RECEIVE_SQL = """
-INSERT INTO notice_receipt (notice_id, version_no, union_id, account_id, kind, at, is_late)
-SELECT DISTINCT n.id, coalesce(p.version_no, n.current_no), r.union_id, p.account_id,
-       'delivered', p.at, false
-  FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[], $5::date[])
-       AS p(notice_id, version_no, account_id, at, day)
-  JOIN notice n ON n.id = p.notice_id
-  JOIN org_seat s ON s.account_id = p.account_id AND s.from_on <= p.day
-       AND (s.to_on IS NULL OR s.to_on > p.day)
-  JOIN notice_recipient r ON r.notice_id = n.id AND r.union_id = s.union_id
- ORDER BY n.id, r.union_id, p.account_id
-ON CONFLICT (notice_id, union_id, account_id, kind) DO NOTHING
-RETURNING notice_id
-"""
+_RECEIVE_SQL = giving(
+    """
+    SELECT DISTINCT n.id, coalesce(p.version_no, n.current_no), r.union_id, p.account_id,
+           'delivered', p.at, false
+      FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::timestamptz[], $5::date[])
+           AS p(notice_id, version_no, account_id, at, day)
+      JOIN notice n ON n.id = p.notice_id
+      JOIN org_seat s ON s.account_id = p.account_id AND s.from_on <= p.day
+           AND (s.to_on IS NULL OR s.to_on > p.day)
+      JOIN notice_recipient r ON r.notice_id = n.id AND r.union_id = s.union_id""",
+    "$6",
+)
 
 
 class NoticeDeliveries:
@@ -68,6 +67,7 @@ async def receive_pushed(w: Work, pushed: Sequence[Delivery]) -> frozenset[UUID]
         [account_id for _, account_id in first],
         [each.at for each in first.values()],
         [federation_day(each.at) for each in first.values()],
+        rules.steps_proved(ReceiptKind.DELIVERED),
     )
     new = frozenset(row["notice_id"] for row in rows)
     for notice_id in new:

@@ -122,6 +122,33 @@ class NoticeReceipt(Model):
         indexes = (("notice_id", "at"),)
 
 
+class Step(StrEnum):
+    """How far a union has come with a notice, by the receipts of its officers."""
+
+    DELIVERED = "delivered"
+    READ = "read"
+    CONFIRMED = "confirmed"
+    IN_TIME = "in_time"
+    """Confirmed by ``reply_by``."""
+
+
+class NoticeReached(Model):
+    """A union has come so far: written with the first receipt that proves it, in its transaction.
+
+    The board counts these rows, so that its cost grows with the unions and not with the receipts.
+    Insert-only: whoever finds the row there locks nothing.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    notice_id = fields.UUIDField()
+    step = fields.CharEnumField(Step, max_length=9)
+    union_id = fields.UUIDField()
+
+    class Meta:
+        table = "notice_reached"
+        unique_together = (("notice_id", "step", "union_id"),)
+
+
 class NoticeBoard(Model):
     """The counts as last told to the publisher: unions with at least one receipt of a kind."""
 
@@ -137,7 +164,7 @@ class NoticeBoard(Model):
     confirmed = fields.IntField(default=0)
     confirmed_late = fields.IntField(default=0)
     flushed_at = fields.DatetimeField()
-    """When the counts were last made from the receipts; keeps two processes from doubling."""
+    """When they were last counted; keeps two processes from doubling."""
 
     class Meta:
         table = "notice_board"

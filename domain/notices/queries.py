@@ -12,7 +12,6 @@ from domain.kernel.database import Record, fetch
 from domain.kernel.errors import NotFound
 from domain.kernel.pages import Key, Listing, Selection, Where
 from domain.notices.models import ReceiptKind
-from domain.notices.rules import kinds_from
 from domain.notices.service import COLUMNS, TABLE, ensure_may_watch, get_notice
 
 # Ids grow with time, so the id alone is the order and no sort is needed.
@@ -116,24 +115,23 @@ async def select_silent(actor: Actor, notice_id: UUID, kind: ReceiptKind) -> Sel
     await ensure_may_watch(actor, notice_id)
     where = Where().and_("r.notice_id = {0}", notice_id)
     where = where.and_(
-        "NOT EXISTS (SELECT 1 FROM notice_receipt c WHERE c.notice_id = r.notice_id"
-        " AND c.union_id = r.union_id AND c.kind = ANY({0}::text[]))",
-        kinds_from(kind),
+        "NOT EXISTS (SELECT 1 FROM notice_reached c WHERE c.notice_id = r.notice_id"
+        " AND c.union_id = r.union_id AND c.step = {0})",
+        str(kind),
     )
     return Selection(SILENT, where)
 
 
-TALLY = """count(*) AS recipients, count(f.union_id) AS delivered,
+_TALLY = """count(*) AS recipients, count(f.union_id) AS delivered,
        count(*) FILTER (WHERE f.is_read) AS read,
        count(*) FILTER (WHERE f.is_confirmed) AS confirmed,
        count(*) FILTER (WHERE f.is_confirmed AND NOT f.is_in_time) AS confirmed_late"""
-"""How a board counts: unions with at least one receipt of a kind, or of one that proves more."""
-TALLIED = """notice_recipient r LEFT JOIN (
-    SELECT union_id, bool_or(kind <> 'delivered') AS is_read,
-           bool_or(kind = 'confirmed') AS is_confirmed,
-           bool_or(kind = 'confirmed' AND NOT is_late) AS is_in_time
-      FROM notice_receipt WHERE notice_id = $1 GROUP BY union_id
+_TALLIED = """notice_recipient r LEFT JOIN (
+    SELECT union_id, bool_or(step = 'read') AS is_read, bool_or(step = 'confirmed') AS is_confirmed,
+           bool_or(step = 'in_time') AS is_in_time
+      FROM notice_reached WHERE notice_id = $1 GROUP BY union_id
 ) f ON f.union_id = r.union_id WHERE r.notice_id = $1"""
+"""Unions by how far they have come, whatever the number of their receipts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +148,13 @@ class Board:
 
 
 async def board(actor: Actor, notice_id: UUID) -> Board:
-    """The counts at this moment, straight from the receipts, in one query. Raises NotFound."""
+    """The counts at this moment, exact to the last receipt committed. Raises NotFound."""
     await ensure_may_watch(actor, notice_id)
     rows = await fetch(
         f"""
         SELECT grouping(r.zone_id, r.line_id) AS part,
-               coalesce(r.zone_id, r.line_id) AS union_id, {TALLY}
-          FROM {TALLIED}
+               coalesce(r.zone_id, r.line_id) AS union_id, {_TALLY}
+          FROM {_TALLIED}
          GROUP BY GROUPING SETS ((), (r.zone_id), (r.line_id))
          ORDER BY part, union_id
         """,

@@ -1,7 +1,8 @@
 """The recipients' verbs (接收方): receive, read, confirm. Evidence is inserted, never changed.
 
-A file of its own because this is the hot path: two statements a receipt, no row that two officers
-share, no fact. After commit a nudge asks for the board to be counted again.
+A file of its own because this is the hot path: two statements a receipt and no fact. Officers of
+one union wait for each other only while its first receipt of a kind is being committed, those of
+two unions never. After commit a nudge asks for the board to be counted again.
 """
 
 from __future__ import annotations
@@ -19,21 +20,45 @@ from domain.notices.rules import Standing, Terms
 BOARD_NUDGE = "notices.board"
 """``Work.nudge`` with this and a notice's id asks for its board to be counted again."""
 
-_RECEIVE_SQL = """
-INSERT INTO notice_receipt (notice_id, version_no, union_id, account_id, kind, at, is_late)
-SELECT n.id, n.current_no, r.union_id, $3, 'delivered', $4, false
-  FROM notice_recipient r JOIN notice n ON n.id = r.notice_id
- WHERE r.notice_id = ANY($1::uuid[]) AND r.union_id = ANY($2::uuid[])
-ON CONFLICT (notice_id, union_id, account_id, kind) DO NOTHING
-RETURNING notice_id
+
+def giving(rows_sql: str, steps_sql: str) -> str:
+    """A statement that inserts these receipts and, with them, how far their unions have come.
+
+    ``rows_sql``: a SELECT of notice, version, union, account, kind, instant, lateness;
+    ``steps_sql``: the steps that they prove. It answers the receipts that are new. Rows are locked
+    in one order, so that two such statements never wait for each other in a circle.
+    """
+    return f"""
+WITH given AS (
+    INSERT INTO notice_receipt (notice_id, version_no, union_id, account_id, kind, at, is_late)
+    {rows_sql}
+    ORDER BY 1, 3, 4
+    ON CONFLICT (notice_id, union_id, account_id, kind) DO NOTHING
+    RETURNING notice_id, version_no, union_id, account_id, kind, at, is_late
+), reached AS (
+    INSERT INTO notice_reached (notice_id, step, union_id)
+    SELECT DISTINCT g.notice_id, s.step, g.union_id
+      FROM given g CROSS JOIN unnest({steps_sql}::text[]) AS s(step)
+     ORDER BY 1, 2, 3
+    ON CONFLICT (notice_id, step, union_id) DO NOTHING
+)
+SELECT * FROM given
 """
 
-_GIVE_SQL = """
-INSERT INTO notice_receipt (notice_id, version_no, union_id, account_id, kind, at, is_late)
-SELECT $1, $2, union_id, $4, $5, $6, $7 FROM unnest($3::uuid[]) AS given(union_id)
-ON CONFLICT (notice_id, union_id, account_id, kind) DO NOTHING
-RETURNING union_id, account_id, kind, version_no, at, is_late
-"""
+
+_RECEIVE_SQL = giving(
+    """
+    SELECT n.id, n.current_no, r.union_id, $3::uuid, 'delivered', $4::timestamptz, false
+      FROM notice_recipient r JOIN notice n ON n.id = r.notice_id
+     WHERE r.notice_id = ANY($1::uuid[]) AND r.union_id = ANY($2::uuid[])""",
+    "$5",
+)
+_GIVE_SQL = giving(
+    """
+    SELECT $1::uuid, $2::int, u.id, $4::uuid, $5::text, $6::timestamptz, $7::boolean
+      FROM unnest($3::uuid[]) AS u(id)""",
+    "$8",
+)
 
 _OWN_SQL = """
 SELECT n.state, n.current_no, n.reply_by, n.wants_confirmation,
@@ -55,7 +80,14 @@ async def receive(w: Work, notice_ids: Sequence[UUID]) -> frozenset[UUID]:
     account_id = w.actor.account()
     if len(notice_ids) > rules.RECEIVE_NOTICES_MAX:
         raise rules.TooManyNotices("noticeIds", max=rules.RECEIVE_NOTICES_MAX)
-    rows = await w.fetch(_RECEIVE_SQL, list(notice_ids), list(w.actor.offices), account_id, w.now)
+    rows = await w.fetch(
+        _RECEIVE_SQL,
+        list(notice_ids),
+        list(w.actor.offices),
+        account_id,
+        w.now,
+        rules.steps_proved(ReceiptKind.DELIVERED),
+    )
     new = frozenset(row["notice_id"] for row in rows)
     for notice_id in new:
         w.nudge(BOARD_NUDGE, str(notice_id))
@@ -116,7 +148,15 @@ async def _give(
     is_late: bool = False,
 ) -> Sequence[Record]:
     given = await w.fetch(
-        _GIVE_SQL, notice_id, version_no, union_ids, w.actor.account(), kind, w.now, is_late
+        _GIVE_SQL,
+        notice_id,
+        version_no,
+        union_ids,
+        w.actor.account(),
+        kind,
+        w.now,
+        is_late,
+        rules.steps_proved(kind, is_late=is_late),
     )
     if given:
         w.nudge(BOARD_NUDGE, str(notice_id))

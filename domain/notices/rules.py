@@ -22,6 +22,7 @@ from domain.notices.models import (
     TITLE_CHARS_MAX,
     NoticeState,
     ReceiptKind,
+    Step,
 )
 from domain.org.models import Ownership
 
@@ -255,10 +256,11 @@ def is_late(reply_by: datetime | None, now: datetime) -> bool:
     return reply_by is not None and now > reply_by
 
 
-def kinds_from(kind: ReceiptKind) -> list[str]:
-    """This kind and those that prove more: who confirmed has read."""
-    kinds = list(ReceiptKind)
-    return [str(each) for each in kinds[kinds.index(kind) :]]
+def steps_proved(kind: ReceiptKind, *, is_late: bool = False) -> list[str]:
+    """How far a union has come by such a receipt: who confirmed has read."""
+    upto = Step.IN_TIME if kind is ReceiptKind.CONFIRMED and not is_late else Step(kind)
+    steps = list(Step)
+    return [str(each) for each in steps[: steps.index(upto) + 1]]
 
 
 _LINK_SCHEMES = ("https:", "mailto:")

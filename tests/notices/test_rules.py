@@ -144,9 +144,11 @@ def test_an_upper_union_sees_but_only_the_publishing_union_changes() -> None:
 
 
 def test_who_has_confirmed_has_read_and_who_has_read_has_received() -> None:
-    assert rules.kinds_from(ReceiptKind.DELIVERED) == ["delivered", "read", "confirmed"]
-    assert rules.kinds_from(ReceiptKind.READ) == ["read", "confirmed"]
-    assert rules.kinds_from(ReceiptKind.CONFIRMED) == ["confirmed"]
+    assert rules.steps_proved(ReceiptKind.DELIVERED) == ["delivered"]
+    assert rules.steps_proved(ReceiptKind.READ) == ["delivered", "read"]
+    confirmed = rules.steps_proved(ReceiptKind.CONFIRMED)
+    assert confirmed == ["delivered", "read", "confirmed", "in_time"]
+    assert rules.steps_proved(ReceiptKind.CONFIRMED, is_late=True) == confirmed[:3]
 
 
 def test_words_are_kept_as_written_but_a_title_is_one_line() -> None:

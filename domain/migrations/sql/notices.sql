@@ -43,5 +43,16 @@ CREATE POLICY made ON notice_receipt FOR INSERT WITH CHECK (
     account_id = (SELECT NULLIF(current_setting('app.account', true), '')::uuid)
     OR (kind = 'delivered' AND (SELECT current_setting('app.system', true)) = 'on'));
 
+-- What receipts given before this table came prove; to count everything anew, empty it and run this.
+INSERT INTO notice_reached (notice_id, step, union_id)
+SELECT DISTINCT c.notice_id, s.step, c.union_id
+  FROM notice_receipt c CROSS JOIN LATERAL unnest(CASE
+      WHEN c.kind = 'delivered' THEN ARRAY['delivered']
+      WHEN c.kind = 'read' THEN ARRAY['delivered', 'read']
+      WHEN c.is_late THEN ARRAY['delivered', 'read', 'confirmed']
+      ELSE ARRAY['delivered', 'read', 'confirmed', 'in_time'] END) AS s(step)
+ WHERE NOT EXISTS (SELECT 1 FROM notice_reached)
+ON CONFLICT (notice_id, step, union_id) DO NOTHING;
+
 -- The counters of a board are rewritten twice a second while receipts come in: keep room beside them.
 ALTER TABLE notice_board SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
