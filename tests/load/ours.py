@@ -104,21 +104,27 @@ class House:
         arguments = [sys.executable, "-m", "gateway.cli", "serve"]
         return Program(OURS, arguments, self.environment)
 
+    def program_with_door(self, name: str = OURS, **environment: str) -> Program:
+        """The same with the control door beside it (``tests/load/served.py``)."""
+        arguments = [sys.executable, "-m", "tests.load.served"]
+        own = {"CONTROL_PORT": "{control_port}"}
+        return Program(name, arguments, self.environment | own | environment)
+
     async def enter_cadre(self, *, unions: int, members: int) -> str:
         """A zone of so many unions and members, and the token of a cadre who has it in scope."""
-        zone = await self._found(unions)
-        await self._as_owner(_MEMBERS_SQL, members, unions // 2, new_id())
+        zone = await self.found(unions)
+        await self.as_owner(_MEMBERS_SQL, members, unions // 2, new_id())
         account = access.NewAccount(AccountKind.STAFF)
         async with self.works.open(SYSTEM) as w:
             await access.create_accounts(w, [account])
             await access.import_grants(w, [access.NewGrant(account.id, Role.ZONE_CADRE, zone)])
-        (token,) = await self._sign_in([account.id])
-        await self._analyze()
+        (token,) = await self.sign_in([account.id])
+        await self.analyze()
         return token
 
     async def enter_conversations(self, count: int) -> list[Pair]:
         """So many running cases, each of a member and a counsellor who have no other."""
-        federation = await self._found(0)
+        federation = await self.found(0)
         members = [access.NewAccount(AccountKind.MEMBER) for _ in range(count)]
         staff = [access.NewAccount(AccountKind.STAFF) for _ in range(count)]
         windows = [
@@ -131,16 +137,16 @@ class House:
                 w, [access.NewGrant(a.id, Role.COUNSELLOR, federation) for a in staff]
             )
             await register_consultants(w, windows)
-        tokens = await self._sign_in([account.id for account in [*members, *staff]])
+        tokens = await self.sign_in([account.id for account in [*members, *staff]])
         cases = await self._begin(members, windows)
         conversations = await self._conversations()
-        await self._analyze()
+        await self.analyze()
         return [
             Pair(global_id("Conversation", conversations[case]), *pair)
             for case, *pair in zip(cases, tokens[:count], tokens[count:], strict=True)
         ]
 
-    async def _found(self, unions: int) -> UUID:
+    async def found(self, unions: int) -> UUID:
         """The federation; with unions, a zone of them, which is what is answered then."""
         async with self.works.open(SYSTEM) as w:
             city = await found_federation(w, "示例市总工会")
@@ -167,7 +173,7 @@ class House:
             async with turns:
                 async with self.works.open(Actor(account_id=member.id)) as w:
                     case = await consultations.request_consultation(w, request)
-                async with self.works.open(await self._actor(window.account_id)) as w:
+                async with self.works.open(await self.actor(window.account_id)) as w:
                     await queue.accept(w, case["id"])
             case_id: UUID = case["id"]
             return case_id
@@ -175,7 +181,7 @@ class House:
         pairs = zip(members, windows, strict=True)
         return list(await asyncio.gather(*(begin(*pair) for pair in pairs)))
 
-    async def _sign_in(self, accounts: Sequence[UUID]) -> list[str]:
+    async def sign_in(self, accounts: Sequence[UUID]) -> list[str]:
         tokens = [new_token() for _ in accounts]
         now = self.works.clock.now()
         owner = await asyncpg.connect(self.url)
@@ -193,7 +199,7 @@ class House:
             await owner.close()
         return [token.text for token in tokens]
 
-    async def _actor(self, account: UUID) -> Actor:
+    async def actor(self, account: UUID) -> Actor:
         """The account's actor, as its one session stands now."""
         async with connection() as conn:
             session = await conn.fetchval(
@@ -205,13 +211,13 @@ class House:
 
     async def _conversations(self) -> dict[UUID, UUID]:
         """Case → conversation, as the owner sees them."""
-        rows = await self._as_owner("SELECT case_id, id FROM consultation_conversation")
+        rows = await self.as_owner("SELECT case_id, id FROM consultation_conversation")
         return {row["case_id"]: row["id"] for row in rows}
 
-    async def _analyze(self) -> None:
-        await self._as_owner("ANALYZE")
+    async def analyze(self) -> None:
+        await self.as_owner("ANALYZE")
 
-    async def _as_owner(self, sql: str, *args: object) -> Sequence[asyncpg.Record]:
+    async def as_owner(self, sql: str, *args: object) -> Sequence[asyncpg.Record]:
         owner = await asyncpg.connect(self.url)
         try:
             return await owner.fetch(sql, *args)

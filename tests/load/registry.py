@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.load import chat, query
+from tests.load import chat, fanout, query
 from tests.load.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
-    workload.name: workload for workload in (chat.WORKLOAD, query.WORKLOAD)
+    workload.name: workload for workload in (chat.WORKLOAD, fanout.WORKLOAD, query.WORKLOAD)
 }

@@ -31,7 +31,10 @@ class ServerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A server to measure: how to start it. ``{port}`` in arguments and values is its port."""
+    """A server to measure: how to start it.
+
+    ``{port}`` and ``{control_port}`` in arguments and values are the ports it gets.
+    """
 
     name: str
     arguments: Sequence[str]
@@ -45,12 +48,14 @@ class Server:
     name: str
     pid: int
     port: int
+    control_port: int
 
 
 def peer(module: str, name: str, **environment: str) -> Program:
     """One of ``tests/load/peers``; it listens where PORT says."""
     arguments = [sys.executable, "-m", f"tests.load.peers.{module}"]
-    return Program(name, arguments, {"PORT": "{port}", **environment})
+    own = {"PORT": "{port}", "CONTROL_PORT": "{control_port}"}
+    return Program(name, arguments, own | environment)
 
 
 @asynccontextmanager
@@ -60,11 +65,11 @@ async def serving(programs: Sequence[Program]) -> AsyncIterator[dict[str, Server
     try:
         servers = {}
         for program in programs:
-            port = _free_port()
+            ports = {"{port}": _free_port(), "{control_port}": _free_port()}
             log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with its process, below
-            process = _start(program, port, log)
+            process = _start(program, ports, log)
             started.append((process, log))
-            servers[program.name] = Server(program.name, process.pid, port)
+            servers[program.name] = Server(program.name, process.pid, *ports.values())
         for server, (process, log) in zip(servers.values(), started, strict=True):
             await _await_listening(server, process, log)
         yield servers
@@ -76,12 +81,17 @@ async def serving(programs: Sequence[Program]) -> AsyncIterator[dict[str, Server
             log.close()
 
 
-def _start(program: Program, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(program: Program, ports: Mapping[str, int], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    def filled(text: str) -> str:
+        for place, port in ports.items():
+            text = text.replace(place, str(port))
+        return text
+
     # What the caller's environment says of another server of ours is none of this one's business.
     inherited = {key: value for key, value in os.environ.items() if "UNIONHALL" not in key}
-    given = {key: value.replace("{port}", str(port)) for key, value in program.environment.items()}
+    given = {key: filled(value) for key, value in program.environment.items()}
     process = subprocess.Popen(
-        [argument.replace("{port}", str(port)) for argument in program.arguments],
+        [filled(argument) for argument in program.arguments],
         cwd=ROOT,
         env=inherited | given,
         stdin=subprocess.DEVNULL,

@@ -1,0 +1,82 @@
+"""What the live workloads share: how each dialect opens a socket and follows something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from tests.load.clients.crowd import Opening
+from tests.load.peers.members import token_of
+
+SUBPROTOCOL = {"Sec-WebSocket-Protocol": "graphql-transport-ws"}
+RAW, ASGI, STRAWBERRY = "websockets", "asgi", "strawberry"
+OUR_WAY: dict[str, Any] = {"path": "/graphql", "headers": SUBPROTOCOL}
+WAYS: Mapping[str, dict[str, Any]] = {
+    RAW: {"path": "/", "headers": {}},
+    ASGI: {"path": "/", "headers": {}},
+    STRAWBERRY: {"path": "/graphql/", "headers": SUBPROTOCOL},
+}
+"""Where each peer is reached."""
+
+BOARD_EVENTS = (
+    "subscription S($noticeId: ID!) { receiptBoardEvents(noticeId: $noticeId)"
+    " { kind at noticeId counts { recipients%s delivered read confirmed confirmedLate } } }"
+)
+"""What is followed of a board; a number as an alias makes as many different documents as wanted."""
+PEER_EVENTS = "subscription S { event { id kind room actor at body } }"
+LIVE = '"live"'
+"""Ours says when a subscription is live, and from which position on."""
+
+
+def board_opening(token: str, notice: str, alias: int | None = None, *, count: int = 1) -> Opening:
+    """A cadre who follows a board, ``count`` times over."""
+    query = BOARD_EVENTS % ("" if alias is None else f" n{alias}: recipients")
+    asked = {"query": query, "variables": {"noticeId": notice}}
+    return [
+        initiation(token),
+        *((subscribe(f"s{number}", asked), LIVE) for number in range(count)),
+    ]
+
+
+def peer_openings(name: str, count: int) -> list[Opening]:
+    """So many members of a peer, each following its events."""
+    tokens = [token_of(f"member-{number}") for number in range(count)]
+    if name != STRAWBERRY:
+        return [[(json({"token": token}), "ready")] for token in tokens]
+    # A stock subscription has no acknowledgement, but a question asked after it is answered when
+    # the server has come past it.
+    return [
+        [
+            initiation(token),
+            (subscribe("s", {"query": PEER_EVENTS}), ""),
+            (subscribe("q", {"query": "{ __typename }"}), "complete"),
+        ]
+        for token in tokens
+    ]
+
+
+def initiation(token: str) -> tuple[str, str]:
+    """The first word of ``graphql-transport-ws``, and what is heard in answer."""
+    return json({"type": "connection_init", "payload": {"token": token}}), "connection_ack"
+
+
+def subscribe(id: str, payload: Mapping[str, Any]) -> str:
+    """An operation of any kind."""
+    return json({"id": id, "type": "subscribe", "payload": payload})
+
+
+def json(value: Any) -> str:
+    """As text."""
+    return orjson.dumps(value).decode()
+
+
+def sizes(pace_is_quick: bool, full: int, quick: int) -> int:
+    """The size of this run."""
+    return quick if pace_is_quick else full
+
+
+def of(middle: Mapping[str, Mapping[str, Any]], name: str, keys: Sequence[str]) -> dict[str, Any]:
+    """Some figures of one candidate; those that were not measured are null."""
+    return {key: middle.get(name, {}).get(key) for key in keys}

@@ -1,0 +1,64 @@
+"""What the load clients say is valid, so that a run measures answers and not refusals."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from graphql import GraphQLSchema, build_schema, parse, validate
+
+from gateway.cli import SDL_FILE
+from tests.load.clients.crowd import Opening
+from tests.load.control import EVENT_BYTES, MARK, event
+from tests.load.live import ASGI, RAW, STRAWBERRY, board_opening, peer_openings
+from tests.load.peers.members import is_member, token_of
+
+
+@pytest.fixture(scope="module")
+def sdl() -> GraphQLSchema:
+    return build_schema(SDL_FILE.read_text())
+
+
+def test_what_ours_is_asked_is_valid(sdl: GraphQLSchema) -> None:
+    openings = [board_opening("t", "n"), board_opening("t", "n", 7, count=2)]
+
+    assert [mistakes(sdl, opening) for opening in openings] == [[], []]
+
+
+def test_as_many_documents_are_followed_as_are_wanted() -> None:
+    openings = [board_opening("t", "n", number % 3) for number in range(9)]
+
+    assert len({opening[1][0] for opening in openings}) == 3
+
+
+@pytest.mark.parametrize("name", [RAW, ASGI, STRAWBERRY])
+def test_a_peer_is_told_who_comes(name: str) -> None:
+    openings = peer_openings(name, 3)
+
+    tokens = [token_in(orjson.loads(opening[0][0])) for opening in openings]
+    assert all(map(is_member, tokens))
+    assert len(set(tokens)) == 3
+
+
+def test_a_forged_token_of_a_peer_is_noticed() -> None:
+    assert not is_member(token_of("member-1").replace("1", "2", 1))
+    assert not is_member(None)
+
+
+def test_a_peers_event_has_the_size_that_the_figures_say() -> None:
+    assert len(orjson.dumps(event(1))) == EVENT_BYTES
+    assert event(1)["id"] == MARK + 1
+
+
+def mistakes(sdl: GraphQLSchema, opening: Opening) -> list[str]:
+    """What is wrong with the documents that are said."""
+    said = [orjson.loads(say) for say, _ in opening]
+    documents = [each["payload"]["query"] for each in said if each["type"] == "subscribe"]
+    assert documents
+    return [error.message for text in documents for error in validate(sdl, parse(text))]
+
+
+def token_in(said: dict[str, object]) -> object:
+    """The token in a peer's first word, whatever its dialect."""
+    payload = said.get("payload", said)
+    assert isinstance(payload, dict)
+    return payload["token"]
