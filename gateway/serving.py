@@ -10,8 +10,12 @@ import asyncio
 import contextlib
 import gc
 import logging
+import math
+import os
 import signal
 import socket
+import threading
+import time
 from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, TypeVar
@@ -24,6 +28,7 @@ from gateway.sockets import UVICORN_OPTIONS
 from gateway.wire import BoundedHttp
 from gateway.wiring import House, furnished
 from gateway.working import work
+from realtime.drain import DrainTimes
 
 T = TypeVar("T")
 
@@ -34,10 +39,11 @@ GC_THRESHOLDS = (50_000, 20, 50)
 LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
-DRAIN_NOTICE_SHARE = 0.1
-"""Of the grace: time for clients that know us to open their new socket elsewhere first."""
-DRAIN_SPREAD_SHARE = 0.4
-"""Of the grace: time over which everybody else is closed; the rest is for running requests."""
+NOTICE_SHARE, SPREAD_SHARE, FINISH_SHARE = 0.1, 0.4, 0.3
+"""Of the grace: for clients that know us to open their new socket elsewhere first; over which
+everybody else is closed; for operations that still run. What is left is for requests over HTTP."""
+LAST_RESORT_S = 10.0
+"""After the grace, parts are taken down; a process that still hangs then is ended hard."""
 
 
 class PortInUse(Exception):
@@ -121,11 +127,22 @@ def _config(settings: Settings, house: House) -> uvicorn.Config:
         server_header=False,
         backlog=settings.backlog,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=settings.shutdown_grace_s,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         **UVICORN_OPTIONS,
     )
+
+
+def end_hard_after(seconds: float) -> None:
+    """End this process by then: a database that never answers must not keep it for ever."""
+
+    def end() -> None:
+        logging.getLogger(__name__).error("did not end within %d s: ended hard", seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 class _Server(uvicorn.Server):
@@ -149,12 +166,15 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Not ready any more, sockets sent elsewhere in slices, then what is left of requests."""
+        grace_s = self._house.settings.shutdown_grace_s
+        end_hard_after(grace_s + LAST_RESORT_S)
+        began = time.monotonic()
         self._house.hub.is_draining = True
         if not self.force_exit:
-            grace_s = self._house.settings.shutdown_grace_s
-            await self._house.hub.drain(
-                in_s=grace_s * DRAIN_NOTICE_SHARE, spread_s=grace_s * DRAIN_SPREAD_SHARE
-            )
+            shares = (NOTICE_SHARE, SPREAD_SHARE, FINISH_SHARE)
+            await self._house.hub.drain(DrainTimes(*(grace_s * share for share in shares)))
+        left_s = grace_s - (time.monotonic() - began)
+        self.config.timeout_graceful_shutdown = max(1, math.ceil(left_s))
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from realtime.bounds import LiveSettings
 from realtime.bus import Bus, BusMessage
 from realtime.close_codes import CloseCode
 from realtime.connection import Connection
-from realtime.drain import await_mutations, drain
+from realtime.drain import DrainTimes, await_mutations, drain
 from realtime.metrics import LiveMetrics, LoopWatch
 from realtime.node import Node
 from realtime.presence import PresenceBook
@@ -26,10 +26,8 @@ from realtime.transport import Transport
 
 logger = logging.getLogger(__name__)
 
-DRAIN_IN_S = 20.0
-"""How long clients that know us have to move by themselves."""
-DRAIN_SPREAD_S = 30.0
-"""Over how long the others are closed."""
+STOP_FINISH_S = 10.0
+"""How long mutations are waited for by a node that stops without having been drained."""
 
 
 class Hub:
@@ -65,6 +63,7 @@ class Hub:
             metrics=metrics,
         )
         self.is_draining = False
+        self._is_drained = False
         self._bus = bus
         self._slot = 0
         self._beat: TimerHandle | None = None
@@ -80,10 +79,11 @@ class Hub:
         self._loop_watch.start()
         self._plan_beat()
 
-    async def drain(self, *, in_s: float = DRAIN_IN_S, spread_s: float = DRAIN_SPREAD_S) -> None:
+    async def drain(self, times: DrainTimes | None = None) -> None:
         """Take no new socket, send the open ones elsewhere, in bounded time; ``stop`` follows."""
         self.is_draining = True
-        await drain(self.node, in_s=in_s, spread_s=spread_s)
+        await drain(self.node, times or DrainTimes())
+        self._is_drained = True
 
     async def stop(self) -> None:
         """Close what is left (1001), wait for mutations within a bound, end every task."""
@@ -93,7 +93,7 @@ class Hub:
         self._loop_watch.stop()
         for connection in self.node.registry:
             connection.close(CloseCode.GOING_AWAY)
-        await await_mutations(self.node)
+        await await_mutations(self.node, 0 if self._is_drained else STOP_FINISH_S)
         await self.node.receipts.flush()
         await self.node.presence.stop()
         await self.node.tails.stop()
