@@ -1,0 +1,66 @@
+/** How a client says who it is. */
+export interface Auth {
+  /** How `signIn` asks for the session. */
+  readonly heldAs: "BROWSER" | "APP" | null;
+  /**
+   * The bearer token to send now; null: none, the browser's cookie counts.
+   * Raises UnionhallError when a token cannot be had.
+   */
+  token(): Promise<string | null>;
+  /** The server did not take `token`. Whether asking again may do better; called once for each refusal. */
+  refused(token: string | null): Promise<boolean>;
+  /** Signed in (the answer of `signIn`), or out (null). */
+  keep(session: SessionAnswer | null): Promise<void>;
+  /** The device's own secret for `signIn`; null where there is none. */
+  device(): Promise<string | null>;
+  /** The socket is open (or no more): a session that needs it is kept fresh meanwhile. */
+  attend(isOpen: boolean): void;
+  /** Called when the session is over for good. */
+  onOver: (() => void) | null;
+}
+
+/** What `signIn` and `refreshSession` answer. */
+export interface SessionAnswer {
+  readonly sessionId: string;
+  readonly accessToken: string | null;
+  readonly accessTokenExpiresAt: string;
+  readonly refreshToken: string | null;
+  readonly expiresAt: string;
+}
+
+/** Builds the way to say who it is; `refresh` exchanges a refresh token over HTTP. */
+export type AuthMaker = (refresh: Refresh) => Auth;
+export type Refresh = (refreshToken: string, device: string, timeoutMs: number) => Promise<SessionAnswer>;
+
+/** For browsers (the default): an HttpOnly cookie that no script sees. There is nothing to refresh. */
+export function cookie(): AuthMaker {
+  return () => ({
+    heldAs: "BROWSER",
+    token: async () => null,
+    refused: async () => false,
+    keep: async () => {},
+    device: async () => null,
+    attend: () => {},
+    onOver: null,
+  });
+}
+
+/** For programs that get their token elsewhere; `token` is asked before each use and after each refusal. */
+export function token(provide: (refusedToken: string | null) => string | Promise<string>): AuthMaker {
+  return () => {
+    let refusedToken: string | null = null;
+    return {
+      heldAs: null,
+      token: async () => await provide(refusedToken),
+      refused: async (old) => {
+        const isNews = old !== refusedToken;
+        refusedToken = old;
+        return isNews;
+      },
+      keep: async () => {},
+      device: async () => null,
+      attend: () => {},
+      onOver: null,
+    };
+  };
+}

@@ -1,0 +1,151 @@
+import type { Auth, AuthMaker, Refresh, SessionAnswer } from "./auth.js";
+import { SESSION_OVER, UNAUTHENTICATED, UnionhallError } from "./errors.js";
+
+/** What an app keeps of its session between two starts: secrets, so put them into the keychain. */
+export interface KeptSession {
+  readonly device: string;
+  readonly accessToken: string;
+  /** Milliseconds since 1970. */
+  readonly accessTokenExpiresAt: number;
+  readonly refreshToken: string;
+}
+
+/** Where the session is kept. `null`: nothing, remove it. */
+export interface SessionStore {
+  load(): Promise<KeptSession | null>;
+  save(session: KeptSession | null): Promise<void>;
+}
+
+export interface BearerOptions {
+  readonly store: SessionStore;
+  /**
+   * Whether somebody is there, asked before a refresh in the background: each counts as a use, and an
+   * unattended screen must be allowed to become idle. Always, unless given.
+   */
+  readonly isAttended?: () => boolean;
+}
+
+/** A refresh this long before the token's end, so that a slow network does not matter. */
+const EARLY_MS = 60_000;
+/** The server forgives a second use of a refresh token for ten seconds: two tries fit into them. */
+const REFRESH_TIMEOUT_MS = 4_500;
+const REFRESH_TRIES = 2;
+/** setTimeout takes no more; a look after that time does no harm. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** For apps: a bearer token of ten minutes and a refresh token that is good once. */
+export function bearer(options: BearerOptions): AuthMaker {
+  return (refresh) => new Bearer(options, refresh);
+}
+
+class Bearer implements Auth {
+  readonly heldAs = "APP";
+  onOver: (() => void) | null = null;
+  readonly #options: BearerOptions;
+  readonly #refresh: Refresh;
+  #loaded: Promise<void> | null = null;
+  #kept: KeptSession | null = null;
+  #device: string | null = null;
+  #refreshing: Promise<void> | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isOpen = false;
+
+  constructor(options: BearerOptions, refresh: Refresh) {
+    this.#options = options;
+    this.#refresh = refresh;
+  }
+
+  async token(): Promise<string | null> {
+    await this.#load();
+    if (this.#kept && Date.now() >= this.#kept.accessTokenExpiresAt - EARLY_MS) {
+      const isStillGood = Date.now() < this.#kept.accessTokenExpiresAt;
+      await this.#renew().catch((error: unknown) => {
+        if (!isStillGood || !this.#kept) throw error;
+      });
+    }
+    return this.#kept?.accessToken ?? null;
+  }
+
+  async refused(token: string | null): Promise<boolean> {
+    await this.#load();
+    if (!this.#kept) return false;
+    if (this.#kept.accessToken === token) await this.#renew();
+    return true;
+  }
+
+  async keep(session: SessionAnswer | null): Promise<void> {
+    await this.#load();
+    if (session === null) {
+      this.#kept = null;
+    } else if (session.accessToken !== null && session.refreshToken !== null) {
+      this.#kept = {
+        device: await this.device(),
+        accessToken: session.accessToken,
+        accessTokenExpiresAt: Date.parse(session.accessTokenExpiresAt),
+        refreshToken: session.refreshToken,
+      };
+    } else {
+      throw new UnionhallError(UNAUTHENTICATED);
+    }
+    this.#schedule();
+    await this.#options.store.save(this.#kept);
+  }
+
+  async device(): Promise<string> {
+    await this.#load();
+    return (this.#device ??= secret());
+  }
+
+  attend(isOpen: boolean): void {
+    this.#isOpen = isOpen;
+    this.#schedule();
+  }
+
+  #load(): Promise<void> {
+    return (this.#loaded ??= this.#options.store.load().then((kept) => {
+      this.#kept ??= kept;
+      this.#device ??= kept?.device ?? null;
+    }));
+  }
+
+  #renew(): Promise<void> {
+    return (this.#refreshing ??= this.#exchange().finally(() => (this.#refreshing = null)));
+  }
+
+  async #exchange(): Promise<void> {
+    const before = this.#kept;
+    if (!before) return;
+    for (let left = REFRESH_TRIES; ; left -= 1) {
+      try {
+        const session = await this.#refresh(before.refreshToken, before.device, REFRESH_TIMEOUT_MS);
+        if (this.#kept === before) await this.keep(session); // else signed out meanwhile
+        return;
+      } catch (error) {
+        const isOver = error instanceof UnionhallError && error.code === SESSION_OVER;
+        if (isOver && this.#kept === before) {
+          await this.keep(null);
+          this.onOver?.();
+        }
+        if (isOver || left <= 1 || !(error instanceof UnionhallError && error.isPassing)) throw error;
+      }
+    }
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    if (!this.#isOpen || !this.#kept) return;
+    const leftMs = this.#kept.accessTokenExpiresAt - EARLY_MS - Date.now();
+    // Some earlier than others: a server that restarts gets its refreshes spread ten minutes later.
+    const waitMs = Math.min(TIMER_MAX_MS, Math.max(1_000, leftMs * (0.9 + 0.1 * Math.random())));
+    this.#timer = setTimeout(() => {
+      if (this.#options.isAttended?.() === false) return;
+      this.#renew().catch(() => this.#schedule());
+    }, waitMs);
+  }
+}
+
+/** 256 bits, as text. */
+function secret(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(32));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,35 @@
+/** How long to wait before the next attempt, in milliseconds. */
+export interface Backoff {
+  readonly firstMs: number;
+  readonly maxMs: number;
+}
+
+/** The first wait is below a second, so that one lost packet goes unnoticed; later ones spare the server. */
+export const BACKOFF: Backoff = { firstMs: 1_000, maxMs: 30_000 };
+
+/** Doubling, with jitter over four fifths: clients that were cut together do not come back together. */
+export function backoffMs(attempt: number, { firstMs, maxMs }: Backoff, random = Math.random): number {
+  return Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 20)) * (0.2 + 0.8 * random());
+}
+
+/** Waits that can be cut short, when the network comes back or the client ends. */
+export class Waiting {
+  readonly #open = new Set<() => void>();
+
+  /** Resolves after the time, or when woken; never rejects. */
+  pause(ms: number): Promise<void> {
+    return new Promise((done) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#open.delete(end);
+        done();
+      };
+      const timer = setTimeout(end, ms);
+      this.#open.add(end);
+    });
+  }
+
+  wake(): void {
+    for (const end of [...this.#open]) end();
+  }
+}
