@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import strawberry
 from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.errors import NotFound
-from domain.kernel.pages import Page, PageRequest, Selection
+from domain.kernel.pages import Join, Page, PageRequest, Selection
 from domain.kernel.streams import position_of
 from domain.notices import facts, queries, receipts, service
 from domain.notices.audience import select_addressed
@@ -55,23 +56,24 @@ NoticeId = Annotated[strawberry.ID, strawberry.argument(description="A notice's 
 class ReceivedOnSight(Selection):
     """An inbox whose rows count as delivered (自动回执) once they are on a page."""
 
-    context: Context
+    context: Context = field(kw_only=True)
 
-    async def page(self, actor: Actor, request: PageRequest, columns: Any = None) -> Page:
+    async def page(
+        self, actor: Actor, request: PageRequest, columns: Any = None, joins: Sequence[Join] = ()
+    ) -> Page:
         """One page, with the receipts that showing it has just made."""
-        page = await Selection.page(self, actor, request)
-        unseen = [row["id"] for row in page.rows if row["delivered_at"] is None]
-        if not unseen:
-            return page
-        async with self.context.work() as w:
-            await receipts.receive(w, unseen)
-        return await Selection.page(self, actor, request)
+        page = await Selection.page(self, actor, request, None, joins)
+        if unseen := [row["id"] for row in page.rows if row["delivered_at"] is None]:
+            async with self.context.work() as w:
+                await receipts.receive(w, unseen)
+            page = await Selection.page(self, actor, request, None, joins)
+        return page
 
 
 def select_inbox(context: Context, row: Row | None, *, union_id: UnionId) -> Selection:
     """What the union was sent."""
     inbox = queries.select_inbox(context.actor, row_id(union_id, Union))
-    return ReceivedOnSight(inbox.listing, inbox.where, context)
+    return ReceivedOnSight(inbox.listing, inbox.where, context=context)
 
 
 def select_published(context: Context, row: Row | None) -> Selection:

@@ -7,7 +7,6 @@ gets, by the same statement. Row-level security says the same again in the datab
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -27,8 +26,7 @@ from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.database import Record, fetch_as
 from domain.kernel.errors import Forbidden, NotFound
-from domain.kernel.pages import Listing, Page, PageRequest, Selection, Where, fetch_page
-from domain.vault.service import DataKey
+from domain.kernel.pages import ById, Listing, Page, PageRequest, Selection, Where
 
 
 def select_consultants(actor: Actor, *, service: Service | None = None) -> Selection:
@@ -43,10 +41,13 @@ async def list_consultants(actor: Actor, service: Service, request: PageRequest)
     return await select_consultants(actor, service=service).page(actor, request)
 
 
-async def consultants_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Record]:
-    """Consultants, for whoever is signed in."""
+def _for_the_signed_in(actor: Actor, where: Where) -> Where:
     actor.account()
-    return await _by_id(actor, CONSULTANTS, Where().and_("k.id = ANY({0})", list(ids)))
+    return where
+
+
+consultants_by_id = ById(CONSULTANTS, _for_the_signed_in)
+"""Consultants, for whoever is signed in. Raises Unauthenticated."""
 
 
 async def get_window(actor: Actor) -> Record:
@@ -132,28 +133,17 @@ async def handovers_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Re
     return await _by_id(actor, listing, party(actor, "c").and_("h.id = ANY({0})", list(ids)))
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedMessages(Selection):
-    """Messages of one conversation, read with their texts: one data key opens the page."""
+async def select_messages(conversation: Mapping[str, Any] | Record) -> Selection:
+    """The messages that the actor may read of a conversation that the actor was given.
 
-    key: DataKey
-
-    async def page(
-        self, actor: Actor, request: PageRequest, columns: Sequence[str] | None = None
-    ) -> Page:
-        """One page by number, each row with its ``text``. Raises BadCursor."""
-        page = await fetch_page(actor, self.listing, self.where, request)
-        rows: Sequence[Any] = [{**row, "text": open_message(self.key, row)} for row in page.rows]
-        return Page(page.listing, rows, page.has_next, page.has_previous)
-
-
-async def select_messages(conversation: Mapping[str, Any] | Record) -> OpenedMessages:
-    """The messages that the actor may read of a conversation that the actor was given."""
+    They are read with their texts: one data key opens the page.
+    """
     where = Where().and_("m.conversation_id = {0}", conversation["id"])
-    return OpenedMessages(
+    key = await conversation_key(Service(conversation["service"]), conversation["id"])
+    return Selection(
         MESSAGES,
         where.and_("m.seq >= {0}", conversation["from_seq"]),
-        await conversation_key(Service(conversation["service"]), conversation["id"]),
+        opened=lambda row: {**row, "text": open_message(key, row)},
     )
 
 

@@ -1,34 +1,54 @@
 """Keyset pages: a page starts after a row's key, so it is stable under inserts and equally fast
-at any depth. Cursors are opaque to clients and hold sort keys only."""
+at any depth. Cursors are opaque to clients and hold sort keys only.
+
+One statement reads a page, with the rows behind its foreign keys, or the pages of many parents.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-import orjson
-
-from domain.kernel.actor import Actor, Scope, path_end
-from domain.kernel.database import Record, fetch_as
+from domain.kernel.actor import Actor
+from domain.kernel.database import Record, fetch, fetch_as
 from domain.kernel.errors import Invalid
-from domain.kernel.ids import parse_id
+from domain.kernel.listings import (
+    BadCursor,
+    Joined,
+    Key,
+    Listing,
+    PageShape,
+    Where,
+    narrowed,
+    page_sql,
+    rows_sql,
+)
+
+__all__ = [
+    "BadCursor",
+    "BadPage",
+    "ById",
+    "Join",
+    "Key",
+    "Listing",
+    "Page",
+    "PageRequest",
+    "Selection",
+    "Where",
+    "fetch_page",
+    "fetch_pages",
+    "narrowed",
+]
 
 PAGE_ROWS_MAX = 100
 """Rows a page at the most: one page stays a few milliseconds and a few kilobytes."""
 PAGE_ROWS_DEFAULT = 50
-CURSOR_CHARS_MAX = 300
-"""Longer than any cursor we make."""
 
-
-class BadCursor(Invalid):
-    """A cursor that this list did not make."""
-
-    code: ClassVar[str] = "page.bad_cursor"
+Opened = Callable[[Any], Mapping[str, Any]]
+"""Makes of a row as it lies in the database what its reader is given."""
 
 
 class BadPage(Invalid):
@@ -64,84 +84,59 @@ class PageRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
-    """A condition with its values. ``{0}``, ``{1}`` … in a clause stand for its own values."""
-
-    clauses: tuple[str, ...] = ()
-    args: tuple[object, ...] = ()
-
-    def and_(self, clause: str, *args: object) -> Where:
-        """This condition and another one."""
-        slots = [f"${len(self.args) + n + 1}" for n in range(len(args))]
-        return Where((*self.clauses, f"({clause.format(*slots)})"), (*self.args, *args))
-
-    def in_scope(self, scope: Scope, *, territory: str, line: str) -> Where:
-        """This condition, and the row's place inside the scope; an empty scope matches nothing."""
-        ranges = [(territory, path) for path in scope.territory]
-        ranges += [(line, path) for path in scope.line]
-        if not ranges:
-            return self.and_("false")
-        clauses: list[str] = []
-        args: list[object] = []
-        for column, path in ranges:
-            clauses.append(f"({column} >= {{{len(args)}}} AND {column} < {{{len(args) + 1}}})")
-            args += [path, path_end(path)]
-        return self.and_(" OR ".join(clauses), *args)
-
-    @property
-    def sql(self) -> str:
-        return " AND ".join(self.clauses) or "true"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One column of a sort key: its SQL expression, its name in the row, its kind."""
-
-    expression: str
-    name: str
-    kind: type[UUID] | type[int] | type[str] | type[datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A list that can be paged: FROM, the columns by name, a unique sort key."""
-
-    table: str
-    """The FROM clause, with its joins."""
-    columns: Mapping[str, str]
-    """Name in the row → SQL expression."""
-    key: tuple[Key, ...]
-    is_descending: bool = False
-
-    def cursor(self, row: Mapping[str, Any] | Record) -> str:
-        """The row's place in this list."""
-        values = [_plain(row[key.name]) for key in self.key]
-        return base64.urlsafe_b64encode(orjson.dumps(values)).decode().rstrip("=")
-
-    def parse_cursor(self, text: str, field: str) -> tuple[object, ...]:
-        """The key values of a cursor. Raises BadCursor."""
-        if len(text) > CURSOR_CHARS_MAX:
-            raise BadCursor(field)
-        try:
-            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            values = orjson.loads(raw)
-        except (binascii.Error, ValueError) as bad:
-            raise BadCursor(field) from bad
-        if not isinstance(values, list) or len(values) != len(self.key):
-            raise BadCursor(field)
-        return tuple(
-            _typed(value, key.kind, field) for value, key in zip(values, self.key, strict=True)
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """Rows in the list's order, and whether more lie on either side."""
 
     listing: Listing
-    rows: Sequence[Record]
+    rows: Sequence[Any]
     has_next: bool
     has_previous: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ById:
+    """A slice's access function by id, as data: callable, and joinable to a page.
+
+    ``visible(actor, where)`` adds who may see a row; it may raise what the call shall raise.
+    """
+
+    listing: Listing
+    visible: Callable[[Actor, Where], Where]
+    is_protected: bool = True
+    """Whether row-level security guards its tables, so that reading needs the actor's context."""
+
+    async def __call__(self, actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Record]:
+        """Of these ids, the rows that the actor may see."""
+        return await self.rows(actor, ids)
+
+    async def rows(
+        self,
+        actor: Actor,
+        ids: Sequence[UUID],
+        columns: Sequence[str] | None = None,
+        joins: Sequence[Join] = (),
+    ) -> Mapping[UUID, Record]:
+        """The same with just these columns, and with joined ones."""
+        key = self.listing.columns["id"]
+        where = self.visible(actor, Where().and_(f"{key} = ANY({{0}}::uuid[])", list(ids)))
+        behind, args = _joined(actor, joins, where.args)
+        names = tuple(dict.fromkeys(("id", *(columns or self.listing.columns))))
+        sql = rows_sql(self.listing, where.clauses, names, behind)
+        if self.is_protected or any(join.read.is_protected for join in joins):
+            found = await fetch_as(actor, sql, *args)
+        else:
+            found = await fetch(sql, *args)
+        return {row["id"]: row for row in found}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Join:
+    """A wish for the row behind a column, see ``Joined``."""
+
+    name: str
+    column: str
+    read: ById
+    columns: tuple[str, ...]
 
 
 async def fetch_page(
@@ -150,34 +145,14 @@ async def fetch_page(
     where: Where,
     request: PageRequest,
     columns: Sequence[str] | None = None,
+    joins: Sequence[Join] = (),
 ) -> Page:
     """One page of the list under the actor's row-level security. Raises BadCursor."""
-    wanted = dict.fromkeys([*(columns or listing.columns), *(key.name for key in listing.key)])
-    chosen = where
-    if request.after is not None:
-        chosen = _beyond(chosen, listing, listing.parse_cursor(request.after, "after"), ahead=True)
-    if request.before is not None:
-        chosen = _beyond(
-            chosen, listing, listing.parse_cursor(request.before, "before"), ahead=False
-        )
-    is_descending = listing.is_descending != request.is_backward
-    direction = "DESC" if is_descending else "ASC"
-    order = ", ".join(f"{key.expression} {direction}" for key in listing.key)
-    select = ", ".join(f'{listing.columns[name]} AS "{name}"' for name in wanted)
-    rows = list(
-        await fetch_as(
-            actor,
-            f"SELECT {select} FROM {listing.table} WHERE {chosen.sql}"
-            f" ORDER BY {order} LIMIT {request.size + 1}",
-            *chosen.args,
-        )
-    )
-    is_more = len(rows) > request.size
-    rows = rows[: request.size]
-    if request.is_backward:
-        rows.reverse()
-        return Page(listing, rows, has_next=request.before is not None, has_previous=is_more)
-    return Page(listing, rows, has_next=is_more, has_previous=request.after is not None)
+    chosen = _from_cursors(listing, where, request)
+    behind, args = _joined(actor, joins, chosen.args)
+    names = tuple(listing.columns if columns is None else columns)
+    shape = PageShape(listing, chosen.clauses, names, request.is_backward, request.size, behind)
+    return _page(listing, request, list(await fetch_as(actor, page_sql(shape), *args)))
 
 
 async def count(actor: Actor, listing: Listing, where: Where) -> int:
@@ -194,21 +169,125 @@ class Selection:
 
     listing: Listing
     where: Where
+    opened: Opened | None = None
+    """For rows that are not shown as they lie in the database."""
 
     async def page(
-        self, actor: Actor, request: PageRequest, columns: Sequence[str] | None = None
+        self,
+        actor: Actor,
+        request: PageRequest,
+        columns: Sequence[str] | None = None,
+        joins: Sequence[Join] = (),
     ) -> Page:
         """One page. Raises BadCursor."""
-        return await fetch_page(actor, self.listing, self.where, request, columns)
+        wanted = None if self.opened is not None else columns
+        read = await fetch_page(actor, self.listing, self.where, request, wanted, joins)
+        return self.shown(read)
+
+    def shown(self, page: Page) -> Page:
+        """The page with its rows opened."""
+        if self.opened is None:
+            return page
+        return replace(page, rows=[self.opened(row) for row in page.rows])
 
     async def count(self, actor: Actor) -> int:
         """How many rows the whole list has."""
         return await count(actor, self.listing, self.where)
 
 
-def narrowed(listing: Listing, **columns: str) -> Listing:
-    """The same list with further columns."""
-    return replace(listing, columns={**listing.columns, **columns})
+async def fetch_pages(
+    actor: Actor,
+    selections: Sequence[Selection],
+    request: PageRequest,
+    columns: Sequence[str] | None = None,
+    joins: Sequence[Join] = (),
+) -> list[Page] | None:
+    """A page of each of these plain selections by one statement. Raises BadCursor.
+
+    None where they differ by more than values that an array can carry: read them one by one.
+    """
+    listing = selections[0].listing
+    wheres = [_from_cursors(listing, each.where, request) for each in selections]
+    if any(each.listing is not listing for each in selections):
+        return None
+    spread = _spread(wheres)
+    if spread is None:
+        return None
+    differing, args = spread
+    behind, all_args = _joined(actor, joins, args)
+    is_whole = columns is None or any(each.opened is not None for each in selections)
+    names = tuple(listing.columns if is_whole or columns is None else columns)
+    shape = PageShape(
+        listing,
+        wheres[0].clauses,
+        names,
+        request.is_backward,
+        request.size,
+        behind,
+        differing,
+    )
+    by_parent: list[list[Record]] = [[] for _ in selections]
+    for row in await fetch_as(actor, page_sql(shape), *all_args):
+        by_parent[row["#"] - 1].append(row)
+    return [
+        each.shown(_page(listing, request, rows))
+        for each, rows in zip(selections, by_parent, strict=True)
+    ]
+
+
+_SPREADABLE = ((UUID, "uuid"), (int, "bigint"), (datetime, "timestamptz"))
+"""Values that an array carries without changing how they compare; a text would lose the column's
+collation."""
+
+
+def _spread(
+    wheres: Sequence[Where],
+) -> tuple[tuple[tuple[int, str], ...], tuple[object, ...]] | None:
+    """Which values differ (number, SQL type), and all values, those that differ as lists."""
+    if any(where.clauses != wheres[0].clauses for where in wheres):
+        return None
+    args: list[object] = []
+    differing: list[tuple[int, str]] = []
+    for number, values in enumerate(zip(*(where.args for where in wheres), strict=True), 1):
+        if all(value == values[0] for value in values):
+            args.append(values[0])
+            continue
+        sql_type = next((name for kind, name in _SPREADABLE if isinstance(values[0], kind)), None)
+        if sql_type is None or isinstance(values[0], bool):
+            return None
+        differing.append((number, sql_type))
+        args.append(list(values))
+    return (tuple(differing), tuple(args)) if differing else None
+
+
+def _from_cursors(listing: Listing, where: Where, request: PageRequest) -> Where:
+    if request.after is not None:
+        where = _beyond(where, listing, listing.parse_cursor(request.after, "after"), ahead=True)
+    if request.before is not None:
+        before = listing.parse_cursor(request.before, "before")
+        where = _beyond(where, listing, before, ahead=False)
+    return where
+
+
+def _page(listing: Listing, request: PageRequest, rows: list[Record]) -> Page:
+    is_more = len(rows) > request.size
+    rows = rows[: request.size]
+    if request.is_backward:
+        rows.reverse()
+        return Page(listing, rows, has_next=request.before is not None, has_previous=is_more)
+    return Page(listing, rows, has_next=is_more, has_previous=request.after is not None)
+
+
+def _joined(
+    actor: Actor, joins: Sequence[Join], args: tuple[object, ...]
+) -> tuple[tuple[Joined, ...], tuple[object, ...]]:
+    made: list[Joined] = []
+    for join in joins:
+        seen = join.read.visible(actor, Where(args=args))
+        listing = join.read.listing
+        made.append(Joined(join.name, join.column, listing, join.columns, seen.clauses))
+        args = seen.args
+    return tuple(made), args
 
 
 def _beyond(where: Where, listing: Listing, values: tuple[object, ...], *, ahead: bool) -> Where:
@@ -216,33 +295,3 @@ def _beyond(where: Where, listing: Listing, values: tuple[object, ...], *, ahead
     left = ", ".join(key.expression for key in listing.key)
     right = ", ".join(f"{{{n}}}" for n in range(len(values)))
     return where.and_(f"({left}) {operator} ({right})", *values)
-
-
-def _plain(value: Any) -> str | int:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value if isinstance(value, int) else str(value)
-
-
-def _typed(value: object, kind: type, field: str) -> object:
-    if kind is int:
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
-            return value
-    elif isinstance(value, str) and "\x00" not in value:
-        if kind is str:
-            return value
-        if kind is UUID and (parsed := parse_id(value)) is not None:
-            return parsed
-        if kind is datetime:
-            return _instant(value, field)
-    raise BadCursor(field)
-
-
-def _instant(text: str, field: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as bad:
-        raise BadCursor(field) from bad
-    if instant.tzinfo is None:
-        raise BadCursor(field)
-    return instant

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from domain.kernel.actor import Actor, Place
 from domain.kernel.capabilities import Capability
-from domain.kernel.database import Record, fetch, fetch_as
+from domain.kernel.database import Record, fetch
 from domain.kernel.errors import NotFound, Unauthenticated
-from domain.kernel.pages import Key, Listing, Page, PageRequest, Selection, Where
+from domain.kernel.pages import ById, Key, Listing, Page, PageRequest, Selection, Where
 from domain.org.models import Level, Ownership, UnionKind
 
 UNION_COLUMNS = (
@@ -66,6 +66,8 @@ UNIONS_WITH_EMPLOYER = _listing(
     "org_union u JOIN org_employer e ON e.id = u.employer_id", UNION_COLUMNS, "u", _TREE_ORDER
 )
 EMPLOYERS = _listing("org_employer e", EMPLOYER_COLUMNS, "e", Key("e.id", "id", UUID))
+UNION_RECORDS = _listing("org_union u", UNION_RECORD_COLUMNS, "u", _TREE_ORDER)
+DEPARTMENTS = _listing("org_department d", DEPARTMENT_COLUMNS, "d", Key("d.id", "id", UUID))
 SEATS = _listing("org_seat s", SEAT_COLUMNS, "s", Key("s.id", "id", UUID))
 
 _EMPLOYER_IN_SCOPE = (
@@ -159,51 +161,29 @@ def select_seats(actor: Actor, place: Place, union_id: UUID) -> Selection:
     return Selection(SEATS, Where().and_("s.union_id = {0}", union_id))
 
 
-async def unions_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Record]:
-    """Directory rows (UNION_COLUMNS) of these unions; none for nobody."""
-    if actor.is_nobody:
-        return {}
-    rows = await fetch(
-        f"SELECT {_columns(UNION_COLUMNS, 'u')} FROM org_union u WHERE u.id = ANY($1::uuid[])",
-        list(ids),
-    )
-    return {row["id"]: row for row in rows}
+def _for_the_signed_in(actor: Actor, where: Where) -> Where:
+    return where.and_("false") if actor.is_nobody else where
 
 
-async def union_records_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Record]:
-    """Whole records (UNION_RECORD_COLUMNS) of those that lie in the scope of ``org.read``."""
-    where = Where().and_("u.id = ANY({0}::uuid[])", list(ids))
-    where = where.in_scope(
-        actor.scope(Capability.ORG_READ), territory="u.territory_path", line="u.line_path"
-    )
-    rows = await fetch_as(
-        actor,
-        f"SELECT {_columns(UNION_RECORD_COLUMNS, 'u')} FROM org_union u WHERE {where.sql}",
-        *where.args,
-    )
-    return {row["id"]: row for row in rows}
+def _unions_in_scope(actor: Actor, where: Where) -> Where:
+    scope = actor.scope(Capability.ORG_READ)
+    return where.in_scope(scope, territory="u.territory_path", line="u.line_path")
 
 
-async def employers_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Record]:
-    """Rows (EMPLOYER_COLUMNS) of those employers that lie in the scope of ``org.read``."""
-    where = _employers_in_scope(actor, Where().and_("e.id = ANY({0}::uuid[])", list(ids)))
-    rows = await fetch(
-        f"SELECT {_columns(EMPLOYER_COLUMNS, 'e')} FROM org_employer e WHERE {where.sql}",
-        *where.args,
-    )
-    return {row["id"]: row for row in rows}
+def _employers_in_scope(actor: Actor, where: Where) -> Where:
+    # The condition on the union is built apart, because its slots continue those of ``where``.
+    inner = _unions_in_scope(actor, Where(args=where.args))
+    return Where((*where.clauses, _EMPLOYER_IN_SCOPE.format(inner.sql)), inner.args)
 
 
-async def departments_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Record]:
-    """Rows (DEPARTMENT_COLUMNS) of these departments; they are public to whoever is signed in."""
-    if actor.is_nobody:
-        return {}
-    rows = await fetch(
-        f"SELECT {_columns(DEPARTMENT_COLUMNS, 'd')} FROM org_department d"
-        " WHERE d.id = ANY($1::uuid[])",
-        list(ids),
-    )
-    return {row["id"]: row for row in rows}
+unions_by_id = ById(UNIONS, _for_the_signed_in, is_protected=False)
+"""Directory rows (UNION_COLUMNS) of these unions; none for nobody."""
+union_records_by_id = ById(UNION_RECORDS, _unions_in_scope, is_protected=False)
+"""Whole records (UNION_RECORD_COLUMNS) of those that lie in the scope of ``org.read``."""
+employers_by_id = ById(EMPLOYERS, _employers_in_scope, is_protected=False)
+"""Rows (EMPLOYER_COLUMNS) of those employers that lie in the scope of ``org.read``."""
+departments_by_id = ById(DEPARTMENTS, _for_the_signed_in, is_protected=False)
+"""Rows (DEPARTMENT_COLUMNS) of these departments; they are public to whoever is signed in."""
 
 
 async def list_departments(actor: Actor) -> Sequence[Record]:
@@ -253,10 +233,3 @@ def _within(where: Where, column: str, union_id: UUID) -> Where:
     return where.and_(
         f"u.{column} >= {top} AND u.{column} < (left({top}, -1) || '0') COLLATE \"C\"", union_id
     )
-
-
-def _employers_in_scope(actor: Actor, where: Where) -> Where:
-    # The condition on the union is built apart, because its slots continue those of ``where``.
-    scope = actor.scope(Capability.ORG_READ)
-    inner = Where(args=where.args).in_scope(scope, territory="u.territory_path", line="u.line_path")
-    return Where((*where.clauses, _EMPLOYER_IN_SCOPE.format(inner.sql)), inner.args)

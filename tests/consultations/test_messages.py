@@ -15,7 +15,7 @@ from domain.consultations.rules import (
     ConversationClosed,
     KeyReused,
 )
-from domain.consultations.sealing import open_message
+from domain.consultations.sealing import conversation_key, open_message
 from domain.kernel.database import fetch
 from domain.kernel.errors import NotFound
 from domain.kernel.ids import new_id
@@ -203,8 +203,7 @@ async def test_a_sealed_text_opens_in_its_own_place_only(works: Works) -> None:
 
     async with works.open(member) as w:
         rows = await w.fetch("SELECT * FROM consultation_message ORDER BY seq")
-    conversation = await queries.get_conversation(member, talk)
-    key = (await queries.select_messages(conversation)).key
+    key = await conversation_key(Service.COUNSELLING, talk)
     swapped = {**rows[0], "body": rows[1]["body"]}
 
     with pytest.raises(SealBroken):
