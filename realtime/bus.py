@@ -8,7 +8,7 @@ the same contract suite.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -34,7 +34,36 @@ class Whisper:
     body: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """One fact that was committed to many streams, its event carried once (a notice, say)."""
+
+    places: tuple[tuple[str, str, int, int], ...]
+    """Stream, epoch, offset and authority version of each."""
+    event: LoggedEvent | None = None
+    """The event as it is at one of the places."""
+
+    def each(self) -> Iterator[Hint]:
+        """The hints, one a stream; the events share one body."""
+        event = self.event
+        for stream, epoch, offset, authority_version in self.places:
+            if event is None:
+                yield Hint(stream, epoch, offset)
+            else:
+                head = (stream, epoch, offset, event.kind, event.is_authority)
+                told = LoggedEvent(*head, event.at, event.body, authority_version)
+                yield Hint(stream, epoch, offset, told)
+
+
 BusMessage: TypeAlias = Hint | Whisper
+"""What listeners hear."""
+Carried: TypeAlias = BusMessage | Hints
+"""What the bus carries."""
+
+
+def heard_as(message: Carried) -> Iterable[BusMessage]:
+    """What listeners hear of it."""
+    return message.each() if isinstance(message, Hints) else (message,)
 
 
 class BusListener(Protocol):
@@ -69,7 +98,7 @@ class Bus(Protocol):
         """Let ``listener`` hear everything from now on."""
         ...
 
-    def publish(self, message: BusMessage) -> None:
+    def publish(self, message: Carried) -> None:
         """Send, from the loop's thread. Never blocks, never raises."""
         ...
 
@@ -94,12 +123,13 @@ class LocalBus:
     def listen(self, listener: BusListener) -> None:
         self._listeners.append(listener)
 
-    def publish(self, message: BusMessage) -> None:
+    def publish(self, message: Carried) -> None:
         # Not at once: a listener must never run inside the publisher's own stack.
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon(self._deliver, message)
 
-    def _deliver(self, message: BusMessage) -> None:
+    def _deliver(self, message: Carried) -> None:
         if self._loop is not None:
-            for listener in self._listeners:
-                listener.heard(message)
+            for each in heard_as(message):
+                for listener in self._listeners:
+                    listener.heard(each)

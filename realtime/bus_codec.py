@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 
 from domain.kernel.streams import LoggedEvent
-from realtime.bus import BusMessage, Hint, Whisper
+from realtime.bus import Carried, Hint, Hints, Whisper
 
 
-def encode(origin: str, message: BusMessage) -> bytes:
+def encode(origin: str, message: Carried) -> bytes:
     """The message, marked with the process it comes from. Raises TypeError for unspeakable text."""
     if isinstance(message, Whisper):
         return orjson.dumps(["w", origin, message.stream, message.kind, message.body])
@@ -19,10 +19,12 @@ def encode(origin: str, message: BusMessage) -> bytes:
     row = None
     if event is not None:
         row = [event.kind, event.is_authority, event.at, event.body, event.authority_version]
+    if isinstance(message, Hints):
+        return orjson.dumps(["m", origin, message.places, row])
     return orjson.dumps(["h", origin, message.stream, message.epoch, message.offset, row])
 
 
-def decode(raw: bytes) -> tuple[str, BusMessage] | None:
+def decode(raw: bytes) -> tuple[str, Carried] | None:
     """Origin and message; None for anything else: other versions may share the bus."""
     try:
         match orjson.loads(raw):
@@ -31,6 +33,13 @@ def decode(raw: bytes) -> tuple[str, BusMessage] | None:
             case ["h", str(origin), str(stream), str(epoch), int(offset), row]:
                 event = _event(stream, epoch, offset, row) if row is not None else None
                 return origin, Hint(stream, epoch, offset, event)
+            case ["m", str(origin), [_, *_] as rows, row]:
+                places = tuple(
+                    (str(stream), str(epoch), int(offset), int(authority_version))
+                    for stream, epoch, offset, authority_version in rows
+                )
+                event = _event(*places[0][:3], row) if row is not None else None
+                return origin, Hints(places, event)
     except (ValueError, TypeError):
         pass
     return None

@@ -8,6 +8,7 @@ through the whole way, not by PING: a wedged subscription answers pings for hour
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import random
 import secrets
@@ -20,7 +21,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from realtime.bus import BusListener, BusMessage, Hint, LocalBus
+from realtime.bus import BusListener, Carried, Hints, LocalBus, Whisper, heard_as
 from realtime.bus_codec import decode, encode
 from realtime.metrics import LiveMetrics
 from realtime.timing import TimerHandle, Timers, pause
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 CHANNELS = 64
 """Few enough to subscribe them all once, enough to be spread over a cluster one day."""
 QUEUE_MAX = 4_096
-"""Messages that wait for Redis, some 16 MB at most; the oldest are dropped first."""
+"""Messages that wait for Redis, some 40 MB at most; the oldest are dropped first."""
 BATCH_MAX = 128
 """Messages of one round trip."""
 COMMAND_TIMEOUT_S = 1.0
@@ -113,15 +114,16 @@ class RedisBus:
         self._local.listen(listener)
         self._listeners.append(listener)
 
-    def publish(self, message: BusMessage) -> None:
+    def publish(self, message: Carried) -> None:
         self._local.publish(message)
         try:
             raw = encode(self._origin, message)
         except TypeError:
-            if not isinstance(message, Hint):
+            if isinstance(message, Whisper):
                 return
-            raw = encode(self._origin, Hint(message.stream, message.epoch, message.offset))
-        self._enqueue(self._channels[zlib.crc32(message.stream.encode()) % CHANNELS], raw)
+            raw = encode(self._origin, dataclasses.replace(message, event=None))
+        stream = message.places[0][0] if isinstance(message, Hints) else message.stream
+        self._enqueue(self._channels[zlib.crc32(stream.encode()) % CHANNELS], raw)
 
     def _enqueue(self, channel: str, raw: bytes) -> None:
         self._queue.append((channel, raw))
@@ -182,8 +184,9 @@ class RedisBus:
         decoded = decode(message["data"])
         if decoded is None or decoded[0] == self._origin:
             return
-        for listener in self._listeners:
-            listener.heard(decoded[1])
+        for each in heard_as(decoded[1]):
+            for listener in self._listeners:
+                listener.heard(each)
 
     # Health
 

@@ -13,8 +13,8 @@ import pytest_asyncio
 from redis import asyncio as aioredis
 
 from domain.kernel.streams import LoggedEvent
-from realtime.announcer import HINT_BODY_MAX_BYTES, BusAnnouncer
-from realtime.bus import Bus, BusMessage, Hint, LocalBus, Whisper
+from realtime.announcer import HINT_BODY_MAX_BYTES, HINTS_TOGETHER_MAX, BusAnnouncer
+from realtime.bus import Bus, BusMessage, Carried, Hint, Hints, LocalBus, Whisper
 from realtime.bus_codec import decode, encode
 from realtime.redis_bus import CHANNELS, QUEUE_MAX, RedisBus
 from tests.support.clock import THEN
@@ -100,7 +100,8 @@ async def test_unspeakable_bodies_never_raise(make_bus: MakeBus) -> None:
     bus.publish(
         Hint("cv:1", "e", 1, LoggedEvent("cv:1", "e", 1, "k", False, THEN, {"t": "\ud800"}))
     )
-    BusAnnouncer(bus).announce([LoggedEvent("cv:1", "e", 1, "k", False, THEN, {"t": "\ud800"})])
+    BusAnnouncer(bus).announce(a_notice_to(1, {"t": "\ud800"}))
+    bus.publish(Hints((("ou:1", "e", 1, 0),), a_notice_to(2, {"t": "\ud800"})[1]))
 
 
 async def test_a_large_event_travels_as_its_place_only(make_bus: MakeBus) -> None:
@@ -110,6 +111,42 @@ async def test_a_large_event_travels_as_its_place_only(make_bus: MakeBus) -> Non
     BusAnnouncer(bus).announce([EVENT, LoggedEvent("cv:1", "e", 8, "k", False, THEN, body)])
     await eventually(lambda: len(ear.heard_messages) == 2)
     assert ear.heard_messages == [HINT, Hint("cv:1", "e", 8)]
+
+
+def a_notice_to(streams: int, body: dict[str, Any]) -> list[LoggedEvent]:
+    """One fact as the log gives it back: an event a stream, and one body."""
+    kind = "notices.published"
+    return [LoggedEvent(f"ou:{n}", "e", n, kind, False, THEN, body, n % 3) for n in range(streams)]
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+async def test_a_fact_on_many_streams_is_heard_as_a_hint_of_each(
+    make_bus: MakeBus, is_large: bool
+) -> None:
+    bus, ear = await make_bus(), Ear()
+    bus.listen(ear)
+    events = a_notice_to(150, {"text": "x" * (HINT_BODY_MAX_BYTES if is_large else 9)})
+    BusAnnouncer(bus).announce([EVENT, *events, EVENT])
+    await eventually(lambda: len(ear.heard_messages) == 152)
+    told = [Hint(e.stream, e.epoch, e.offset, None if is_large else e) for e in events]
+    assert ear.heard_messages == [HINT, *told, HINT]
+
+
+def test_a_notice_to_two_thousand_unions_is_a_few_dozen_messages() -> None:
+    published: list[Carried] = []
+
+    class Counting(LocalBus):
+        def publish(self, message: Carried) -> None:
+            published.append(message)
+
+    events = a_notice_to(2_000, {"text": "x" * 2_048})
+    BusAnnouncer(Counting()).announce(events)
+
+    sizes = [len(encode("0" * 16, message)) for message in published]
+    assert len(sizes) == -(-2_000 // HINTS_TOGETHER_MAX)
+    assert max(sizes) < 10_000
+    decoded = [decode(encode("origin", message)) for message in published]
+    assert decoded == [("origin", message) for message in published]
 
 
 def test_the_twins_have_the_same_public_methods() -> None:
@@ -147,7 +184,8 @@ async def test_what_is_no_message_of_ours_is_passed_over(redis_url: str) -> None
     bus.listen(ear)
     await bus.start()
     async with aioredis.Redis.from_url(redis_url) as client:
-        for raw in (b"", b"\xff", b"{}", b"[1]", b'["h"]', b'["h","o","s","e",1,[1]]'):
+        bad = (b"", b"\xff", b"{}", b"[1]", b'["h"]', b'["h","o","s","e",1,[1]]')
+        for raw in (*bad, b'["m","o",[[1]],0]', b'["m","o",[],[1]]', b'["m","o",[],null]'):
             await client.publish(f"{prefix}:rt:0", raw)
         await client.publish(f"{prefix}:rt:0", encode("elsewhere", HINT))
     await eventually(lambda: ear.heard_messages)
