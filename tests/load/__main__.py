@@ -23,6 +23,7 @@ SECONDS_MIN, SECONDS_MAX = 0.5, 30.0
 def main() -> int:
     """Run what the command line names."""
     options = _options()
+    machine.allow_sockets()
     workload = WORKLOADS[options.name]
     figures = asyncio.run(workload.run(_pace(options)))
     answer = {
@@ -55,7 +56,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
     parser.add_argument("name", choices=sorted(WORKLOADS), help="the workload")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    parser.add_argument("--quick", action="store_true", help="within 45 s, for a look")
+    parser.add_argument("--quick", action="store_true", help="within 60 s, for a look")
     parser.add_argument(
         "--rounds", type=int, choices=range(1, ROUNDS_MAX + 1), help="turns of each candidate"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -23,6 +24,12 @@ CORES = _cores()
 SERVER_CORE = CORES[0]
 CLIENT_CORE = CORES[1 % len(CORES)]
 IS_PINNING = hasattr(os, "sched_setaffinity") and len(CORES) > 1
+
+
+def allow_sockets() -> None:
+    """As many open files as this system grants; the processes started later inherit it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def pin(pid: int, core: int) -> None:
@@ -50,13 +57,13 @@ def cpu_s(pid: int) -> float:
     return spent / NS_A_SECOND
 
 
-def rss_mib(pid: int) -> float:
+def rss_kib(pid: int) -> float:
     """Resident memory of the process and its descendants."""
     pages = 0
     for process in process_tree(pid):
         columns = _text(PROC / str(process) / "statm").split()
         pages += int(columns[1]) if len(columns) > 1 else 0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**10
 
 
 def postgres_cpu_s() -> dict[int, float]:

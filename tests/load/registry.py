@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.load import chat, fanout, query
+from tests.load import chat, connections, fanout, query
 from tests.load.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
-    workload.name: workload for workload in (chat.WORKLOAD, fanout.WORKLOAD, query.WORKLOAD)
+    workload.name: workload
+    for workload in (chat.WORKLOAD, connections.WORKLOAD, fanout.WORKLOAD, query.WORKLOAD)
 }

@@ -96,13 +96,19 @@ class Candidate:
         return self.name or self.server.name
 
 
-async def take_turns(pace: Pace, candidates: Sequence[Candidate]) -> list[Figures]:
-    """Each candidate once a round, the most important first, for as long as the budget lasts."""
+async def take_turns(
+    pace: Pace, candidates: Sequence[Candidate], *, only_round: int | None = None
+) -> list[Figures]:
+    """Each candidate once a round, the most important first, for as long as the budget lasts.
+
+    ``only_round``: this round alone, for a workload that starts its servers anew for each.
+    """
     measured: list[Figures] = []
     patience_s = pace.patience_s
-    for number, candidate in product(range(pace.rounds), candidates):
+    rounds = range(pace.rounds) if only_round is None else [only_round]
+    for number, candidate in product(rounds, candidates):
         name = candidate.label
-        if measured and elapsed_s() > pace.budget_s:
+        if (measured or number) and elapsed_s() > pace.budget_s:
             tell(f"the time is up: round {number + 1} ends before {name}")
             break
         patience_s -= await _wait_for_quiet(min(patience_s, WAIT_S_MAX))

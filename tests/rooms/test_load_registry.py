@@ -9,6 +9,7 @@ from tests.load.workload import COMMON_KEYS
 
 GOAL_KEYS = {
     "chat": {"msgs_s", "cpu_us_per_message", "cpu_vs_raw", "p99_ms", "lost"},
+    "connections": {"rss_kib_per_socket", "connect_cpu_ms"},
     "fanout": {
         *("cpu_us_per_delivery", "cpu_vs_websockets_broadcast", "cpu_vs_strawberry"),
         *("last_p50_ms", "last_p99_ms", "lost", "documents", "slow_reader", "n5000"),

@@ -73,7 +73,7 @@ class Guest:
 
 
 class Crowd:
-    """All sockets. ``heard`` gets each text frame of a guest that is in."""
+    """All sockets."""
 
     def __init__(
         self, port: int, request: bytes, openings: Iterable[Opening], heard: Heard
@@ -87,6 +87,7 @@ class Crowd:
         self._opening = 0
         self.guests = [Guest(index, opening) for index, opening in enumerate(openings)]
         self.heard = heard
+        """Gets each text frame that lets nobody further, of those on their way in too."""
         self.let_in: Heard = _ignore
         """Gets each frame that lets a guest one step further."""
         self.ready = 0
@@ -163,17 +164,22 @@ class Crowd:
         assert guest.sock is not None, "a guest that has not come"
         self._epoll.modify(guest.sock.fileno(), _READABLE)
 
-    def cut(self) -> None:
-        """Every connection breaks, without a word; guests may come again."""
-        for guest in self.guests:
-            if guest.sock is not None:
+    def cut(self, guests: Iterable[Guest]) -> None:
+        """These connections break, without a word; the guests may come again."""
+        for guest in guests:
+            if guest.is_ready:
+                self.ready -= 1
                 self._drop(guest)
-        self.ready = self._opening = 0
 
     def note(self, reason: str) -> None:
         """Keep a few of the things that went wrong."""
         if len(self.reasons) < REASONS_MAX and reason[:REASON_CHARS_MAX] not in self.reasons:
             self.reasons.append(reason[:REASON_CHARS_MAX])
+
+    def note_errors(self, payload: bytes) -> None:
+        """Keep a frame that tells of an error."""
+        if b'"error' in payload:
+            self.note(payload.decode(errors="replace"))
 
     def fault(self) -> dict[str, Any]:
         """What went wrong, as figures."""
@@ -270,8 +276,8 @@ class Crowd:
             guest.position += 1
             self._speak(guest)
             self.let_in(guest, payload)
-        elif b'"error' in payload:
-            self.note(payload.decode(errors="replace"))
+        else:
+            self.heard(guest, payload)
 
     def _speak(self, guest: Guest) -> None:
         """Say what comes next, until something has to be heard first."""

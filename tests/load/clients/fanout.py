@@ -74,8 +74,7 @@ class Audience:
         if guest is self.slow:
             self.slow_got += PREFIX in payload
         elif self._needle not in payload:
-            if b'"error' in payload:
-                self.crowd.note(payload.decode(errors="replace"))
+            self.crowd.note_errors(payload)
         elif guest.seen == self.number:
             self.twice += 1
         else:

@@ -1,0 +1,52 @@
+"""W4's client: sockets that come, follow one thing each, and then say nothing."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tests.load import machine
+from tests.load.clients.crowd import Crowd, Guest
+from tests.load.clients.frames import upgrade
+from tests.load.clients.window import Window, answer, read_plan
+
+WARM = 40
+"""Sockets that come and go first, so that no code is loaded while memory is counted."""
+SETTLING_S = 3.0
+
+
+def run(plan: dict[str, Any]) -> dict[str, Any]:
+    """The figures of one run."""
+    pid, request = plan["server_pid"], upgrade(plan["path"], plan["port"], plan["headers"])
+    early = Crowd(plan["port"], request, plan["openings"][:WARM], _ignore)
+    if not early.open():
+        return {"broke": f"{early.ready} are in; {early.reasons}"}
+    early.cut(early.guests)
+    time.sleep(SETTLING_S / 3)
+
+    before_kib = machine.rss_kib(pid)
+    crowd = Crowd(plan["port"], request, plan["openings"], _ignore)
+    window = Window(pid)
+    if not crowd.open():
+        return {"broke": f"{crowd.ready} are in; {crowd.reasons}"}
+    window.close()
+    crowd.pump_for(SETTLING_S)
+    count = len(crowd.guests)
+    return {
+        "rss_kib_per_socket": round((machine.rss_kib(pid) - before_kib) / count, 2),
+        "connect_cpu_ms": round(window.server_cpu_s * 1e3 / count, 4),
+        "connects_s": round(count / window.wall_s, 1),
+        "sockets": count,
+        "rss_mib": round(machine.rss_kib(pid) / 2**10, 1),
+        "server_cpu_share": window.server_cpu_share,
+        "client_cpu_share": window.client_cpu_share,
+        **crowd.fault(),
+    }
+
+
+def _ignore(_guest: Guest, _payload: bytes) -> None:
+    return None
+
+
+if __name__ == "__main__":
+    answer(run(read_plan()))
