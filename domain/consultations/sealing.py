@@ -36,6 +36,11 @@ async def conversation_key(service: Service, conversation_id: UUID) -> DataKey:
     return await vault.data_key(PURPOSES[service], owner=conversation_id)
 
 
+def find_conversation_key(service: Service, conversation_id: UUID) -> DataKey | None:
+    """The same, if this process has it at hand; reads nothing."""
+    return vault.find_data_key(PURPOSES[service], owner=conversation_id)
+
+
 def bound_to(conversation_id: UUID, seq: int, sender_account_id: UUID, client_key: UUID) -> Binding:
     """The binding of one message."""
     return {

@@ -217,6 +217,20 @@ class Transaction:
             self._conn = conn
         return self._conn
 
+    async def fetch_alone(self, sql: str, *args: object) -> Sequence[Record]:
+        """A statement that sets the context by itself and is the whole transaction.
+
+        No row: it has done nothing, and the transaction may yet be begun. Else it is over.
+        """
+        assert self._conn is None and not self._is_busy and not self._is_over  # noqa: PT018 - one state
+        conn = await self._pool.take()
+        try:
+            rows: Sequence[Record] = await conn.fetch(sql, *args)
+        finally:
+            self._pool.give(conn)
+        self._is_over = bool(rows)
+        return rows
+
     async def commit(self) -> None:
         """Everything is on disk. Raises what the commit raises; then it may have happened."""
         self._is_over = True

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import orjson
 
-from domain.kernel.database import fetch
+from domain.kernel.database import Record, fetch
 from domain.kernel.pool import Connection
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
@@ -95,24 +95,7 @@ def to_json(value: Any) -> Json:
     raise TypeError(f"a fact cannot hold {type(value).__name__}")
 
 
-_APPEND_SQL = """
-WITH fact AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::boolean[], $5::jsonb[])
-        AS f(stream_id, behind, kind, is_authority, body)
-), bump AS (
-    INSERT INTO stream AS s (id, epoch, top, authority_version)
-    SELECT stream_id, $6, count(*), count(*) FILTER (WHERE is_authority)
-      FROM fact GROUP BY stream_id ORDER BY stream_id
-    ON CONFLICT (id) DO UPDATE SET top = s.top + EXCLUDED.top,
-        authority_version = s.authority_version + EXCLUDED.authority_version
-    RETURNING id, epoch, top, authority_version
-), put AS (
-    INSERT INTO event (stream_id, "offset", kind, is_authority, at, body)
-    SELECT f.stream_id, b.top - f.behind, f.kind, f.is_authority, $7, f.body
-      FROM fact f JOIN bump b ON b.id = f.stream_id
-)
-SELECT id, epoch, top, authority_version FROM bump
-"""
+_APPEND_SQL = "SELECT * FROM stream_append($1, $2, $3, $4, $5, $6, $7)"
 
 
 async def append(conn: Connection, facts: Sequence[Fact], at: datetime) -> list[LoggedEvent]:
@@ -121,56 +104,66 @@ async def append(conn: Connection, facts: Sequence[Fact], at: datetime) -> list[
     Streams are locked in sorted order, so two writers never deadlock. Must be the last statement
     before commit: the counter rows stay locked until then.
     """
-    placed = _placed(facts)
-    if not placed:
-        return []
-    remaining = Counter(stream for stream, *_ in placed)
-    behind: list[int] = []
-    for stream, *_ in placed:
-        remaining[stream] -= 1
-        behind.append(remaining[stream])
-    rows = await conn.fetch(
-        _APPEND_SQL,
-        [stream for stream, *_ in placed],
-        behind,
-        [fact.kind for _, fact, _ in placed],
-        [fact.is_authority for _, fact, _ in placed],
-        _as_jsonb(placed),
-        _new_epoch(),
-        at,
-    )
-    state = {row["id"]: row for row in rows}
-    return [
-        LoggedEvent(
-            stream=stream,
-            epoch=state[stream]["epoch"],
-            offset=state[stream]["top"] - back,
-            kind=fact.kind,
-            is_authority=fact.is_authority,
-            at=at,
-            body=body,
-            authority_version=state[stream]["authority_version"],
+    entries = Entries(facts, at)
+    return entries.logged(await conn.fetch(_APPEND_SQL, *entries.args))
+
+
+class Entries:
+    """Facts on their way into the log: each at each of its streams, its body made once."""
+
+    __slots__ = ("_at", "_behind", "_placed")
+
+    def __init__(self, facts: Sequence[Fact], at: datetime) -> None:
+        self._at = at
+        self._placed = [
+            (stream, fact, body)
+            for fact, body in [(fact, fact.body()) for fact in facts]
+            for stream in fact.streams()
+        ]
+        remaining = Counter(stream for stream, *_ in self._placed)
+        self._behind: list[int] = []
+        for stream, *_ in self._placed:
+            remaining[stream] -= 1
+            self._behind.append(remaining[stream])
+
+    @property
+    def args(self) -> tuple[object, ...]:
+        """The values of ``stream_append``."""
+        return (
+            [stream for stream, *_ in self._placed],
+            self._behind,
+            [fact.kind for _, fact, _ in self._placed],
+            [fact.is_authority for _, fact, _ in self._placed],
+            self._as_jsonb(),
+            _new_epoch(),
+            self._at,
         )
-        for (stream, fact, body), back in zip(placed, behind, strict=True)
-    ]
 
+    def logged(self, rows: Sequence[Record]) -> list[LoggedEvent]:
+        """The events, by what ``stream_append`` has answered; those of other streams were not."""
+        state = {row["id"]: row for row in rows}
+        return [
+            LoggedEvent(
+                stream=stream,
+                epoch=state[stream]["epoch"],
+                offset=state[stream]["top"] - behind,
+                kind=fact.kind,
+                is_authority=fact.is_authority,
+                at=self._at,
+                body=body,
+                authority_version=state[stream]["authority_version"],
+            )
+            for (stream, fact, body), behind in zip(self._placed, self._behind, strict=True)
+            if stream in state
+        ]
 
-def _placed(facts: Sequence[Fact]) -> list[tuple[str, Fact, dict[str, Json]]]:
-    """Each fact at each of its streams, with its body made once."""
-    return [
-        (stream, fact, body)
-        for fact, body in [(fact, fact.body()) for fact in facts]
-        for stream in fact.streams()
-    ]
-
-
-def _as_jsonb(placed: Sequence[tuple[str, Fact, dict[str, Json]]]) -> list[str]:
-    """The bodies as text, each written once however many streams it goes to."""
-    written: dict[int, str] = {}
-    for _, _, body in placed:
-        if id(body) not in written:
-            written[id(body)] = orjson.dumps(body).decode()
-    return [written[id(body)] for _, _, body in placed]
+    def _as_jsonb(self) -> list[str]:
+        """The bodies as text, each written once however many streams it goes to."""
+        written: dict[int, str] = {}
+        for _, _, body in self._placed:
+            if id(body) not in written:
+                written[id(body)] = orjson.dumps(body).decode()
+        return [written[id(body)] for _, _, body in self._placed]
 
 
 async def stream_states(ids: Sequence[str]) -> dict[str, StreamState]:

@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from domain.kernel.actor import Actor
+from domain.kernel.context import context_of
 from domain.kernel.database import Record, Transaction, current
 from domain.kernel.jobs import Job, enqueue
 from domain.kernel.orm import models_in
 from domain.kernel.ports import Announcer, Clock
-from domain.kernel.streams import Fact, Json, LoggedEvent, append
+from domain.kernel.streams import Entries, Fact, Json, LoggedEvent, append
 
 _current: ContextVar[Work | None] = ContextVar("work", default=None)
 
@@ -29,10 +30,13 @@ REACTED_FACTS_MAX = 10_000
 class Work:
     """What a service writes through. Made by ``Works.open`` only."""
 
-    def __init__(self, actor: Actor, now: datetime, transaction: Transaction) -> None:
+    def __init__(
+        self, actor: Actor, now: datetime, transaction: Transaction, reactions: Reactions
+    ) -> None:
         self.actor = actor
         self.now = now
         self._transaction = transaction
+        self._reactions = reactions
         self._facts: list[Fact] = []
         self._jobs: list[Job] = []
         self._nudges: dict[tuple[str, str], None] = {}
@@ -69,6 +73,28 @@ class Work:
         last = tag.rsplit(" ", 1)[-1]
         return int(last) if last.isdigit() else 0
 
+    def may_be_at_once(self, facts: Sequence[Fact]) -> bool:
+        """Whether ``at_once`` may be tried with these facts: nothing was done or left before, and
+        nothing follows from them."""
+        is_new = not (self._transaction.is_begun or self._facts or self._jobs)
+        return is_new and not any(fact.kind in self._reactions for fact in facts)
+
+    async def at_once(self, function: str, facts: Sequence[Fact], *args: object) -> bool:
+        """Whether all that this work does has been done and committed, in one round trip.
+
+        ``function`` takes the context (``app_context``), the values of ``stream_append`` and
+        ``args``; it writes, appends, and answers where the streams stand, or does nothing and
+        answers no row: then False, and the work goes on as if it had not been asked. After True
+        it takes no statement, fact or job. Only where ``may_be_at_once``.
+        """
+        assert self.may_be_at_once(facts), "not at once"
+        entries = Entries(facts, self.now)
+        values = (list(context_of(self.actor)), *entries.args, *args)
+        slots = ", ".join(f"${n}" for n in range(1, len(values) + 1))
+        rows = await self._transaction.fetch_alone(f"SELECT * FROM {function}({slots})", *values)
+        self.events = entries.logged(rows)
+        return bool(rows)
+
     async def hold_stream(self, stream: str) -> int:
         """The stream's last offset, which no other work can move until this one ends.
 
@@ -78,13 +104,13 @@ class Work:
         rows = await self.fetch("SELECT top FROM stream WHERE id = $1 FOR UPDATE", stream)
         return int(rows[0]["top"]) if rows else 0
 
-    async def _close(self, reactions: Reactions) -> None:
+    async def _close(self) -> None:
         # By index: a reaction may record further facts, which are reacted to in their turn.
         reacted = 0
         while reacted < len(self._facts):
             assert reacted < REACTED_FACTS_MAX, "reactions without end"
             fact = self._facts[reacted]
-            for react in reactions.get(fact.kind, ()):
+            for react in self._reactions.get(fact.kind, ()):
                 await react(self, fact)
             reacted += 1
         if self._jobs:
@@ -120,12 +146,12 @@ class Works:
         """
         assert _current.get() is None, "a Work inside a Work: the edge opens it once"
         transaction = Transaction(actor)
-        work = Work(actor, self.clock.now(), transaction)
+        work = Work(actor, self.clock.now(), transaction, self._reactions)
         token = _current.set(work)
         try:
             with current(transaction), models_in(transaction):
                 yield work
-                await work._close(self._reactions)
+                await work._close()
         except BaseException:
             await transaction.rollback()
             raise

@@ -60,6 +60,7 @@ __all__ = [
     "data_keys",
     "derived_secret",
     "destroy_data_key",
+    "find_data_key",
     "hash_password",
     "init_keys",
     "install",
@@ -152,6 +153,11 @@ async def data_key(purpose: Purpose, *, owner: UUID) -> DataKey:
     if owner not in found:
         raise KeyDestroyed
     return found[owner]
+
+
+def find_data_key(purpose: Purpose, *, owner: UUID) -> DataKey | None:
+    """The owner's data key, if it is remembered: without a statement, for a verb that has one."""
+    return _cache.find((purpose, owner))
 
 
 async def data_keys(purpose: Purpose, *, owners: Sequence[UUID]) -> dict[UUID, DataKey]:

@@ -118,7 +118,7 @@ async def test_a_work_begins_with_its_context_in_one_round_trip(works: Works) ->
     assert row["account"] == str(actor.account_id)
     begin, _, append, commit = trips
     assert begin.startswith("BEGIN;SET LOCAL app.account=")
-    assert "INSERT INTO event" in append
+    assert "stream_append" in append
     assert commit == "COMMIT"
 
 

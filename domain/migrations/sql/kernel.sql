@@ -17,3 +17,42 @@ CREATE TABLE IF NOT EXISTS event (
     PRIMARY KEY (stream_id, "offset")
 );
 COMMENT ON TABLE event IS 'One fact in one stream; offsets are dense from 1 and in commit order.';
+
+-- Append facts to their streams (domain/kernel/streams.py): one row a fact and stream, `behind` of how
+-- many more to the same stream come after it. Streams are locked in sorted order; answers where each
+-- stands now. The last thing a transaction does: the counters stay locked until its end.
+CREATE OR REPLACE FUNCTION stream_append(
+    streams text[], behind bigint[], kinds text[], authorities boolean[], bodies jsonb[],
+    new_epoch text, happened_at timestamptz
+) RETURNS TABLE (id text, epoch text, top bigint, authority_version bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH fact AS (
+        SELECT * FROM unnest(streams, behind, kinds, authorities, bodies)
+            AS f(stream_id, behind, kind, is_authority, body)
+    ), bump AS (
+        INSERT INTO stream AS s (id, epoch, top, authority_version)
+        SELECT stream_id, new_epoch, count(*), count(*) FILTER (WHERE is_authority)
+          FROM fact GROUP BY stream_id ORDER BY stream_id
+        ON CONFLICT (id) DO UPDATE SET top = s.top + EXCLUDED.top,
+            authority_version = s.authority_version + EXCLUDED.authority_version
+        RETURNING s.id, s.epoch, s.top, s.authority_version
+    ), put AS (
+        INSERT INTO event (stream_id, "offset", kind, is_authority, at, body)
+        SELECT f.stream_id, b.top - f.behind, f.kind, f.is_authority, happened_at, f.body
+          FROM fact f JOIN bump b ON b.id = f.stream_id
+    )
+    SELECT bump.id, bump.epoch, bump.top, bump.authority_version FROM bump;
+END
+$$;
+
+-- Tell the policies who asks until the transaction ends: values in the order of SETTINGS
+-- (domain/kernel/context.py). For functions that are a whole work by themselves.
+CREATE OR REPLACE FUNCTION app_context(given text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('app.account', given[1], true), set_config('app.member', given[2], true),
+            set_config('app.consultant', given[3], true), set_config('app.territory', given[4], true),
+            set_config('app.line', given[5], true), set_config('app.system', given[6], true);
+END
+$$;
