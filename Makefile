@@ -9,8 +9,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-IDE := gateway/web/ide
-IDE_MADE := gateway/web/dist/ide/manifest.json
+WEB := gateway/web
+IDE_MADE := $(WEB)/dist/ide/manifest.json
+APP_MADE := $(WEB)/dist/app/served.json
 COMMA := ,
 # A dot for each package, so that a slow network is seen to be one; the whole story is in the log.
 pip = set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check -e '.[$(1)]' 2>&1 \
@@ -20,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-install: $(VENV)/.installed $(IDE_MADE) ## Prepare .venv and the query page (quick when nothing changed)
+install: $(VENV)/.installed $(APP_MADE) $(IDE_MADE) ## Prepare .venv, the browser app and the query page (quick when nothing changed)
 
 demo: install ## Start everything with sample data and print how to sign in
 	@unionhall demo
@@ -56,7 +57,7 @@ migrations: install ## Write the next migration from the models: make migrations
 	unionhall migrate --check
 
 clean: ## Remove what install and the tools made; the data under var/ stay
-	rm -rf $(VENV) gateway/web/dist $(IDE)/node_modules build *.egg-info .*_cache .hypothesis
+	rm -rf $(VENV) $(WEB)/dist $(WEB)/*/node_modules build *.egg-info .*_cache .hypothesis
 
 $(VENV)/.installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Unionhall needs Python 3.11 or newer; none was found."; exit 1; }
@@ -68,13 +69,23 @@ $(VENV)/.installed: pyproject.toml
 		|| { tail -n 20 $(VENV)/install.log; exit 1; }
 	@npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' \
 		|| { printf 'Installing Node.js from its wheel '; $(call pip,node); } \
-		|| echo "No Node.js: the query page and the JavaScript clients' tests will be left out."
+		|| echo "No Node.js: the browser app, the query page and the JavaScript clients' tests will be left out."
 	@touch $@
 
-# The page is left out, with a word, where Node or its packages cannot be had: the server says how.
-$(IDE_MADE): $(wildcard $(IDE)/package*.json $(IDE)/*.mjs $(IDE)/src/*) | $(VENV)/.installed
+# What is built by npm is left out, with a word, where Node or its packages cannot be had.
+# $(call npm,folder,what it is): installs what the lock file says when that has changed, then builds.
+define npm
 	@if command -v npm >/dev/null; then \
-		echo "Building the query page (GraphiQL) …"; \
-		(cd $(IDE) && npm ci --ignore-scripts --silent --no-audit --no-fund --fetch-retries=1 && npm run --silent build) \
-			|| echo "GraphiQL could not be built (offline?); everything else works without it."; \
-	else echo "GraphiQL is not built: it needs Node.js (pip install 'unionhall[node]')."; fi
+		echo "Building $(2) …"; cd $(WEB)/$(1); \
+		{ test node_modules/.package-lock.json -nt package-lock.json \
+			|| npm ci --ignore-scripts --silent --no-audit --no-fund --fetch-retries=1; } \
+		&& npm run --silent build || echo "$(2) could not be built (offline?); everything else works without."; \
+	else echo "$(2) is not built: it needs Node.js (pip install 'unionhall[node]')."; fi
+endef
+
+$(APP_MADE): $(shell find $(WEB)/app $(WEB)/sdk -name node_modules -prune -o -name generated -prune -o -type f -print 2>/dev/null) \
+		docs/schema.graphql docs/errors.md | $(VENV)/.installed
+	$(call npm,app,the browser app)
+
+$(IDE_MADE): $(wildcard $(WEB)/ide/package*.json $(WEB)/ide/*.mjs $(WEB)/ide/src/*) | $(VENV)/.installed
+	$(call npm,ide,the query page)

@@ -20,6 +20,7 @@ from gateway.graphql_http import GraphQLHttp, refusal
 from gateway.health import Health
 from gateway.ide import FILES_PATH, load_ide
 from gateway.metrics import Figures
+from gateway.pages import load_pages
 from gateway.settings import Settings
 from gateway.sockets import GraphQLSockets
 
@@ -56,7 +57,7 @@ def build_app(house: House) -> Starlette:
     ]
     if ide is not None:
         routes.append(Route(FILES_PATH + "/{name}", ide.file))
-        routes.append(Route("/", _to_page))
+    routes += load_pages(settings) or ([Route("/", _to_page)] if ide else [])
     return Starlette(
         routes=routes,
         middleware=[Middleware(SafeHeaders, settings=settings)],

@@ -1,0 +1,33 @@
+import { reactive } from "vue";
+import { connect, type ConnectionState, memoryStore, type Outbox } from "@unionhall/sdk";
+import { indexedDbStore } from "@unionhall/sdk/indexeddb";
+
+const OUTBOX = "unionhall-outbox";
+const ANSWER_MS_MAX = 15_000; // a phone in a tunnel: say so rather than wait
+
+/** The one client of this page. Its session is a cookie that no script can read. */
+export const client = connect({ url: "/graphql", trustedDocuments: true, timeoutMs: ANSWER_MS_MAX });
+
+/** The live connection as pages see it. */
+export const connection = reactive<{ state: ConnectionState["is"] }>({ state: "idle" });
+client.connection.watch((state) => (connection.state = state.is));
+
+let outbox: Outbox | null = null;
+
+/** What this person has written and the server has not answered yet; kept over restarts. */
+export function openOutbox(account: string): void {
+  const store = typeof indexedDB === "undefined" ? memoryStore() : indexedDbStore(OUTBOX);
+  outbox ??= client.openOutbox({ account, store });
+}
+
+export function theOutbox(): Outbox {
+  if (!outbox) throw new Error("nobody is signed in");
+  return outbox;
+}
+
+/** Close everything, and leave nothing of it in the browser. */
+export async function closeForGood(): Promise<void> {
+  client.dispose();
+  await outbox?.clear().catch(() => {});
+  if (typeof indexedDB !== "undefined") indexedDB.deleteDatabase(OUTBOX);
+}
