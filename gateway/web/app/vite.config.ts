@@ -1,8 +1,8 @@
 import path from "node:path";
 import vue from "@vitejs/plugin-vue";
 import { defineConfig } from "vite";
-import { served } from "./build/served.mjs";
-import { vantWithoutItsIconFont } from "./build/vant.mjs";
+import { served } from "./making/served.mjs";
+import { vantWithoutItsIconFont } from "./making/vant.mjs";
 
 export default defineConfig({
   base: "/",
