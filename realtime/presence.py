@@ -2,7 +2,8 @@
 
 A scope is named by its stream, such as one conversation's; presence is never organisation-wide. An
 account counts once however many sockets it has, and is "gone" only after a grace: a phone that
-changes its network is not a person who left.
+changes its network is not a person who left. What changes in a scope is gathered for a moment and
+told as one difference; who comes back before it is told never left.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from domain.kernel.streams import Json
 from realtime.timing import TimerHandle, Timers
 
 PRESENCE_CHANGED = "presence.changed"
-"""Kind of the whisper; its body: ``{"account": id, "present": bool}``."""
+"""Kind of the whisper; its body: ``{"joined": [account, …], "left": [account, …]}``, sorted."""
+BATCH_S = 0.5
+"""How long changes of a scope are gathered before they are told."""
+ACCOUNTS_PER_SCOPE_MAX = 500
+"""Accounts shown in one scope: a service has at most so many windows, a conversation two people.
+Whoever comes above it is not shown."""
 GRACE_S = 20.0
 """Between an account's last socket in a scope and being told as gone."""
 
@@ -50,6 +56,8 @@ class LocalPresence:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._accounts: dict[str, set[str]] = {}
         self._leaving: dict[tuple[str, str], TimerHandle] = {}
+        self._changed: dict[str, dict[str, bool]] = {}
+        self._batch: TimerHandle | None = None
 
     async def present(self, scope: str) -> frozenset[str]:
         """The accounts in the scope, those within their grace included."""
@@ -66,9 +74,9 @@ class LocalPresence:
         if leaving is not None:
             leaving.cancel()
         accounts = self._accounts.setdefault(scope, set())
-        if account not in accounts:
+        if account not in accounts and len(accounts) < ACCOUNTS_PER_SCOPE_MAX:
             accounts.add(account)
-            self._came(scope, account)
+            self._note(scope, account, present=True)
 
     def leave(self, scope: str, account: str) -> None:
         key = (scope, account)
@@ -76,14 +84,17 @@ class LocalPresence:
         assert self._counts[key] >= 0, "left more often than entered"
         if self._counts[key] == 0:
             del self._counts[key]
-            self._leaving[key] = self._timers.call_later(GRACE_S, lambda: self._leave(key))
+            if account in self._accounts.get(scope, ()):
+                self._leaving[key] = self._timers.call_later(GRACE_S, lambda: self._leave(key))
 
     async def start(self) -> None:
         """Nothing to begin."""
 
     async def stop(self) -> None:
-        for timer in self._leaving.values():
+        for timer in (*self._leaving.values(), *filter(None, [self._batch])):
             timer.cancel()
+        self._batch = None
+        self._changed.clear()
         self._leaving.clear()
         self._counts.clear()
         self._accounts.clear()
@@ -94,14 +105,27 @@ class LocalPresence:
         self._accounts[scope].discard(account)
         if not self._accounts[scope]:
             del self._accounts[scope]
-        self._went(scope, account)
+        self._note(scope, account, present=False)
 
-    def _came(self, scope: str, account: str) -> None:
-        self._tell(scope, account, present=True)
+    def _note(self, scope: str, account: str, *, present: bool) -> None:
+        changes = self._changed.setdefault(scope, {})
+        if changes.pop(account, present) is present:
+            changes[account] = present
+        if self._batch is None:
+            self._batch = self._timers.call_later(BATCH_S, self._end_batch)
 
-    def _went(self, scope: str, account: str) -> None:
-        self._tell(scope, account, present=False)
+    def _end_batch(self) -> None:
+        self._batch = None
+        changed, self._changed = self._changed, {}
+        for scope, changes in changed.items():
+            joined = sorted(account for account, present in changes.items() if present)
+            left = sorted(changes.keys() - set(joined))
+            self._settle(scope, joined, left)
 
-    def _tell(self, scope: str, account: str, *, present: bool) -> None:
-        body: dict[str, Json] = {"account": account, "present": present}
-        self._announcer.whisper(scope, PRESENCE_CHANGED, body)
+    def _settle(self, scope: str, joined: list[str], left: list[str]) -> None:
+        self._tell(scope, joined, left)
+
+    def _tell(self, scope: str, joined: list[str], left: list[str]) -> None:
+        if joined or left:
+            body: dict[str, Json] = {"joined": [*joined], "left": [*left]}
+            self._announcer.whisper(scope, PRESENCE_CHANGED, body)

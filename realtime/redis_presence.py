@@ -26,51 +26,59 @@ ENTRY_S = 45
 RENEW_S = 15.0
 """Between two renewals: two may fail."""
 QUEUE_MAX = 4_096
-"""Comings and goings that wait for Redis; renewals make up for what is dropped."""
+"""Scopes whose changes wait for Redis; renewals make up for what is dropped."""
 TIMEOUT_S = 0.5
 """A question of presence that takes longer is answered with what this node sees."""
 
 # Entries are "account|node" with their end by Redis's own clock. KEYS[1]: the scope's set.
 _NOW = "local now = tonumber(redis.call('TIME')[1])\n"
-_ELSEWHERE = """
-local function elsewhere(account, own)
+# Accounts with an entry in force, of this node (ARGV[1]) only where ``own`` says so.
+_THERE = """
+local function there(own)
+  local accounts, suffix = {}, '|' .. ARGV[1]
   for _, entry in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')) do
-    if string.sub(entry, 1, #account + 1) == account .. '|' and entry ~= own then return 1 end
+    if own or string.sub(entry, -#suffix) ~= suffix then
+      accounts[string.match(entry, '^(.*)|') or entry] = true
+    end
   end
-  return 0
+  return accounts
 end
 """
-_ENTER = (
+# ARGV: node, life of an entry, how many joined, they, those who left. What is news to the others:
+# a renewal may have written this node's own entry before, so that one does not count.
+_CHANGE = (
     _NOW
-    + _ELSEWHERE
+    + _THERE
     + """
-local own = ARGV[1] .. '|' .. ARGV[2]
--- A renewal may have written this node's own entry before: that one is no news to nobody.
-local before = elsewhere(ARGV[1], own)
-redis.call('ZADD', KEYS[1], now + ARGV[3], own)
-redis.call('EXPIRE', KEYS[1], 2 * ARGV[3])
-return 1 - before
+local elsewhere, joined, left = there(false), {}, {}
+for i = 4, #ARGV do
+  local entry, news = ARGV[i] .. '|' .. ARGV[1], left
+  if i < 4 + ARGV[3] then
+    news = joined
+    redis.call('ZADD', KEYS[1], now + ARGV[2], entry)
+  else
+    redis.call('ZREM', KEYS[1], entry)
+  end
+  if not elsewhere[ARGV[i]] then news[#news + 1] = ARGV[i] end
+end
+redis.call('EXPIRE', KEYS[1], 2 * ARGV[2])
+return {joined, left}
 """
 )
-_LEAVE = (
-    _NOW
-    + _ELSEWHERE
-    + """
-redis.call('ZREM', KEYS[1], ARGV[1] .. '|' .. ARGV[2])
-return 1 - elsewhere(ARGV[1])
-"""
-)
+# ARGV: node, life of an entry, this node's accounts. Answers whose last entry has run out.
 _RENEW = (
     _NOW
-    + _ELSEWHERE
+    + _THERE
     + """
 for i = 3, #ARGV do redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[i] .. '|' .. ARGV[1]) end
 redis.call('EXPIRE', KEYS[1], 2 * ARGV[2])
-local gone = {}
+local present, gone = there(true), {}
 for _, entry in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now)) do
   redis.call('ZREM', KEYS[1], entry)
   local account = string.match(entry, '^(.*)|')
-  if account and elsewhere(account) == 0 then gone[#gone + 1] = account end
+  if account and not present[account] then
+    present[account], gone[#gone + 1] = true, account
+  end
 end
 return gone
 """
@@ -88,7 +96,7 @@ class RedisPresence(LocalPresence):
         self._node = secrets.token_hex(8)
         self._prefix = prefix
         self._client = connect(url, socket_timeout=TIMEOUT_S)
-        self._changes: deque[tuple[str, str, bool]] = deque(maxlen=QUEUE_MAX)
+        self._changes: deque[tuple[str, list[str], list[str]]] = deque(maxlen=QUEUE_MAX)
         self._turn = asyncio.Lock()
         """Writes reach Redis one by one: a renewal must not bring back who has just left."""
         self._writer: asyncio.Task[None] | None = None
@@ -113,11 +121,11 @@ class RedisPresence(LocalPresence):
         if self._timer is not None:
             self._timer.cancel()
         await end_tasks({task for task in (self._writer, self._renewing) if task is not None})
-        held = [(scope, account) for scope in self._accounts for account in self._accounts[scope]]
+        held = {scope: sorted(accounts) for scope, accounts in self._accounts.items()}
         await super().stop()
         try:
-            for scope, account in held:
-                await self._run(_LEAVE, scope, account, self._node)
+            for scope, accounts in held.items():
+                await self._run(_CHANGE, scope, self._node, ENTRY_S, 0, *accounts)
             await self._client.aclose()
         except FAILURES as error:
             logger.warning("presence ends by itself in %d s: %s", ENTRY_S, type(error).__name__)
@@ -132,38 +140,35 @@ class RedisPresence(LocalPresence):
             except FAILURES as error:
                 logger.warning("presence not renewed: %s", type(error).__name__)
                 return
-            for account in gone:
-                self._tell(scope, account.decode(), present=False)
+            self._tell(scope, [], sorted(account.decode() for account in gone))
 
-    def _came(self, scope: str, account: str) -> None:
-        self._change(scope, account, present=True)
-
-    def _went(self, scope: str, account: str) -> None:
-        self._change(scope, account, present=False)
-
-    def _change(self, scope: str, account: str, *, present: bool) -> None:
-        self._changes.append((scope, account, present))
-        if self._writer is None:
+    def _settle(self, scope: str, joined: list[str], left: list[str]) -> None:
+        if joined or left:
+            self._changes.append((scope, joined, left))
+        if self._writer is None and self._changes:
             self._writer = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
         try:
             while self._changes:
-                scope, account, present = self._changes.popleft()
-                if await self._is_news(scope, account, present=present):
-                    self._tell(scope, account, present=present)
+                scope, joined, left = self._changes.popleft()
+                self._tell(scope, *await self._news(scope, joined, left))
         finally:
             self._writer = None
 
-    async def _is_news(self, scope: str, account: str, *, present: bool) -> bool:
-        """Write it; whether no other node has this account in the scope."""
+    async def _news(
+        self, scope: str, joined: list[str], left: list[str]
+    ) -> tuple[list[str], list[str]]:
+        """Write it; of these the accounts that no other node has in the scope."""
         try:
             async with self._turn:
-                if present:
-                    return bool(await self._run(_ENTER, scope, account, self._node, ENTRY_S))
-                return bool(await self._run(_LEAVE, scope, account, self._node))
+                told = await self._run(
+                    _CHANGE, scope, self._node, ENTRY_S, len(joined), *joined, *left
+                )
         except FAILURES:
-            return True
+            return joined, left
+        new, gone = ([account.decode() for account in accounts] for accounts in told)
+        return new, gone
 
     async def _run(self, script: str, scope: str, *args: str | int) -> Any:
         key = f"{self._prefix}:presence:{scope}"

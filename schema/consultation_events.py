@@ -107,12 +107,15 @@ class TypingSignalled:
     role: Role = given("Who (身份).")
 
 
-@payload(needs=Capability.SELF, description="Somebody opened or left it (在线状态); never stored.")
+@payload(
+    needs=Capability.SELF,
+    description="Who opened it, who left it, since this was last told (在线状态); never stored.",
+)
 class PresenceChanged:
-    """Of one of the two, in this conversation only."""
+    """Of the two people of this conversation, told at most twice a second."""
 
-    role: Role = given("Who (身份).")
-    is_present: bool = given("Whether they have it open (是否在线).")
+    joined: list[Role] = given("Who has it open now (上线).")
+    left: list[Role] = given("Who has had it open nowhere for 20 seconds (离线).")
 
 
 ConversationEvent = Annotated[
@@ -159,7 +162,7 @@ class ConversationFeed:
 
     conversation_id: UUID
     receipts_of: UUID | None = None
-    _members: frozenset[str] = field(default=frozenset())
+    _roles: Mapping[str, Role] = field(default_factory=dict)
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -174,8 +177,9 @@ class ConversationFeed:
     async def authorise(self, actor: Actor) -> Mapping[str, int]:
         """The first visible offset. Raises NotFound: no part in it, or no longer."""
         row = await queries.get_conversation(actor, self.conversation_id)
-        is_member = row["role"] == Role.MEMBER
-        self._members = frozenset({str(actor.account_id if is_member else row["other_account_id"])})
+        own = Role(row["role"])
+        other = Role.CONSULTANT if own is Role.MEMBER else Role.MEMBER
+        self._roles = {str(actor.account_id): own, str(row["other_account_id"]): other}
         return {self.streams[0]: row["from_offset"]}
 
     async def project(self, event: LoggedEvent) -> object | None:
@@ -183,11 +187,17 @@ class ConversationFeed:
         if event.kind == facts.MessageSent.kind:
             return MessageSent(**_place(event), message=await _message(event))
         if event.kind == PRESENCE_CHANGED:
-            is_member = event.body["account"] in self._members
-            role = Role.MEMBER if is_member else Role.CONSULTANT
-            return PresenceChanged(role=role, is_present=event.body["present"])
+            return self._presence(event)
         make = _MADE.get(event.kind)
         return make(event) if make is not None else None
+
+    def _presence(self, event: LoggedEvent) -> PresenceChanged | None:
+        """Of those who take part now: whoever was handed over from has no role here any more."""
+        joined, left = (
+            [self._roles[account] for account in event.body[name] if account in self._roles]
+            for name in ("joined", "left")
+        )
+        return PresenceChanged(joined=joined, left=left) if joined or left else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,26 @@
-"""Both presences tell who came and who went, once an account, and gone only after the grace."""
+"""Both presences tell who came and who went: in batches, once an account, gone after the grace."""
 
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from redis import asyncio as aioredis
 
-from realtime.presence import GRACE_S, PRESENCE_CHANGED, LocalPresence, PresenceBook
+from realtime import presence
+from realtime.presence import (
+    BATCH_S,
+    GRACE_S,
+    PRESENCE_CHANGED,
+    LocalPresence,
+    PresenceBook,
+)
 from realtime.redis_presence import RedisPresence
 from tests.support.announcing import RememberedAnnouncements
 from tests.support.redis_server import eventually, private_redis
@@ -31,11 +42,18 @@ class Place:
         )
 
     @property
-    def told(self) -> list[tuple[object, object]]:
+    def told(self) -> list[str]:
+        """What was told of the scope, as ``+a+b-c``."""
         assert {(s, k) for s, k, _ in self.announcements.whispers} <= {(SCOPE, PRESENCE_CHANGED)}
-        return [(body["account"], body["present"]) for _, _, body in self.announcements.whispers]
+        bodies: list[Any] = [body for _, _, body in self.announcements.whispers]
+        return [
+            "".join([f"+{who}" for who in body["joined"]] + [f"-{who}" for who in body["left"]])
+            for body in bodies
+        ]
 
-    async def tells(self, *expected: tuple[str, bool]) -> None:
+    async def tells(self, *expected: str) -> None:
+        """Within a batch's time, exactly this."""
+        await self.timers.advance(BATCH_S)
         await eventually(lambda: len(self.told) >= len(expected))
         await settle()
         assert self.told == list(expected)
@@ -51,11 +69,20 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
     await place.book.stop()
 
 
-async def test_who_enters_is_present_and_told_once(place: Place) -> None:
+async def test_who_enters_is_present_and_told_once_with_the_others_of_the_moment(
+    place: Place,
+) -> None:
     place.book.enter(SCOPE, "a")
     place.book.enter(SCOPE, "a")
+    await place.timers.advance(BATCH_S - 0.1)
     place.book.enter(SCOPE, "b")
-    await place.tells(("a", True), ("b", True))
+    assert place.told == []
+    await place.tells("+a+b")
+    place.book.enter(SCOPE, "c")
+    await place.tells("+a+b", "+c")
+    place.book.leave(SCOPE, "c")
+    await place.timers.advance(GRACE_S)
+    await place.tells("+a+b", "+c", "-c")
     assert await place.book.present(SCOPE) == {"a", "b"}
     assert await place.book.present("cv:2") == frozenset()
 
@@ -71,7 +98,7 @@ async def test_who_leaves_is_gone_after_the_grace_only(place: Place) -> None:
     await place.timers.advance(GRACE_S - 1)
     assert await place.book.present(SCOPE) == {"a"}
     await place.timers.advance(2)
-    await place.tells(("a", True), ("a", False))
+    await place.tells("+a", "-a")
     assert await place.book.present(SCOPE) == frozenset()
 
 
@@ -81,8 +108,62 @@ async def test_who_comes_back_within_the_grace_never_left(place: Place) -> None:
     await place.timers.advance(GRACE_S - 1)
     place.book.enter(SCOPE, "a")
     await place.timers.advance(GRACE_S + 1)
-    await place.tells(("a", True))
+    await place.tells("+a")
     assert await place.book.present(SCOPE) == {"a"}
+
+
+async def test_who_is_back_before_it_was_told_never_left(place: Place) -> None:
+    place.book.enter(SCOPE, "a")
+    await place.tells("+a")
+    place.book.leave(SCOPE, "a")
+    await place.timers.advance(GRACE_S + BATCH_S - 0.1)
+    assert await place.book.present(SCOPE) <= {"a"}
+    place.book.enter(SCOPE, "a")
+    place.book.enter(SCOPE, "b")
+    await place.tells("+a", "+b")
+    assert await place.book.present(SCOPE) == {"a", "b"}
+
+
+async def test_a_scope_shows_no_more_than_its_bound(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "ACCOUNTS_PER_SCOPE_MAX", 2)
+    for account in "abc":
+        place.book.enter(SCOPE, account)
+    await place.tells("+a+b")
+    for account in "abc":
+        place.book.leave(SCOPE, account)
+    await place.timers.advance(GRACE_S)
+    await place.tells("+a+b", "-a-b")
+    assert await place.book.present(SCOPE) == frozenset()
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from([+1, -1]), st.sampled_from([0, 0.3, 20])),
+        max_size=20,
+    )
+)
+async def test_the_differences_add_up_to_who_is_there(
+    steps: list[tuple[str, int, float]],
+) -> None:
+    place, held, shown = Place(""), Counter[str](), set[str]()
+    for account, change, wait_s in steps:
+        if change > 0 or held[account]:
+            held[account] += change
+            (place.book.enter if change > 0 else place.book.leave)(SCOPE, account)
+        await place.timers.advance(wait_s)
+    await place.timers.advance(GRACE_S + BATCH_S)
+    for _, _, body in place.announcements.whispers:
+        changes: Any = body
+        assert not shown & set(changes["joined"])
+        assert shown >= set(changes["left"])
+        shown = (shown | set(changes["joined"])) - set(changes["left"])
+    assert shown == {account for account, count in held.items() if count}
+    assert await place.book.present(SCOPE) == shown
 
 
 async def test_leaving_more_often_than_entering_is_a_bug(place: Place) -> None:
@@ -107,9 +188,9 @@ async def test_a_renewal_before_the_first_word_does_not_swallow_it(redis_url: st
     place = Place(redis_url, prefix)
     assert isinstance(place.book, RedisPresence)
     place.book.enter(SCOPE, "a")
-    # The renewal is asked first: the writer has not had its turn yet.
+    # The renewal comes first: the batch has not been told yet.
     await place.book.renew()
-    await place.tells(("a", True))
+    await place.tells("+a")
     await place.book.stop()
 
 
@@ -119,10 +200,10 @@ async def test_an_account_on_two_nodes_is_told_once_and_gone_when_both_are_left(
     prefix = f"test-{secrets.token_hex(4)}"
     first, second = Place(redis_url, prefix), Place(redis_url, prefix)
     first.book.enter(SCOPE, "a")
-    await first.tells(("a", True))
+    await first.tells("+a")
     second.book.enter(SCOPE, "a")
     second.book.enter(SCOPE, "b")
-    await second.tells(("b", True))
+    await second.tells("+b")
     assert await first.book.present(SCOPE) == {"a", "b"}
 
     first.book.leave(SCOPE, "a")
@@ -131,8 +212,8 @@ async def test_an_account_on_two_nodes_is_told_once_and_gone_when_both_are_left(
     assert await second.book.present(SCOPE) == {"a", "b"}
     second.book.leave(SCOPE, "a")
     await second.timers.advance(GRACE_S + 1)
-    await second.tells(("b", True), ("a", False))
-    assert first.told == [("a", True)]
+    await second.tells("+b", "-a")
+    assert first.told == ["+a"]
     await first.book.stop()
     await second.book.stop()
 
@@ -143,7 +224,7 @@ async def test_accounts_of_a_dead_node_are_told_as_gone_when_their_entries_ran_o
     prefix = f"test-{secrets.token_hex(4)}"
     place = Place(redis_url, prefix)
     place.book.enter(SCOPE, "a")
-    await place.tells(("a", True))
+    await place.tells("+a")
     async with aioredis.Redis.from_url(redis_url) as client:
         key = f"{prefix}:presence:{SCOPE}"
         await client.zadd(key, {"dead|node": 1, "a|node": 1})
@@ -151,7 +232,7 @@ async def test_accounts_of_a_dead_node_are_told_as_gone_when_their_entries_ran_o
         assert isinstance(place.book, RedisPresence)
         await place.book.renew()
         assert await client.zcard(key) == 1
-    await place.tells(("a", True), ("dead", False))
+    await place.tells("+a", "-dead")
     await place.book.stop()
 
 
@@ -161,7 +242,7 @@ async def test_without_redis_each_node_tells_what_it_sees() -> None:
         await place.book.start()
         server.stop()
         place.book.enter(SCOPE, "a")
-        await place.tells(("a", True))
+        await place.tells("+a")
         assert await place.book.present(SCOPE) == {"a"}
         server.start()
         assert isinstance(place.book, RedisPresence)

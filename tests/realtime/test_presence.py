@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.kernel.actor import Actor
+from realtime.presence import BATCH_S
 from tests.support.live import SmallClient, SmallNode
 
 
@@ -15,9 +16,9 @@ async def pair(node: SmallNode) -> tuple[tuple[Actor, SmallClient], tuple[Actor,
     return found[0], found[1]
 
 
-def heard(client: SmallClient) -> list[tuple[str, bool]]:
+def heard(client: SmallClient) -> list[tuple[list[str], list[str]]]:
     events = [f["payload"]["data"]["event"] for f in client.of("s") if f["type"] == "next"]
-    return [(e["account"], e["present"]) for e in events if e["kind"] == "presence.changed"]
+    return [(e["joined"], e["left"]) for e in events if e["kind"] == "presence.changed"]
 
 
 async def test_the_other_hears_who_comes_and_after_the_grace_who_went(node: SmallNode) -> None:
@@ -25,15 +26,16 @@ async def test_the_other_hears_who_comes_and_after_the_grace_who_went(node: Smal
     await first.subscribe("s", "cv:1")
     await second.subscribe("s", "cv:1", query="subscription present")
     other = str(actor.account_id)
-    assert heard(first) == [(other, True)]
+    await node.timers.advance(BATCH_S)
+    assert heard(first) == [([other], [])]
     assert await node.presence.present("cv:1") == {other}
 
     second.connection.lost()
     await node.timers.advance(15)
-    assert heard(first) == [(other, True)]
+    assert heard(first) == [([other], [])]
     await first.say(type="pong")
     await node.timers.advance(6)
-    assert heard(first) == [(other, True), (other, False)]
+    assert heard(first) == [([other], []), ([], [other])]
     assert first.offsets("s") == []
 
 

@@ -64,7 +64,7 @@ subscription($conversation: ID!) { conversationEvents(conversationId: $conversat
     ... on HandoverRefused { handoverId role }
     ... on CaseHandedOver { handoverId toConsultantId sharesPast }
     ... on TypingSignalled { role }
-    ... on PresenceChanged { role isPresent }
+    ... on PresenceChanged { joined left }
 } }
 """
 
@@ -139,12 +139,16 @@ async def test_whispers_come_as_events_of_their_own(ask: Asking, world: World) -
         return answer and orjson.loads(answer)["data"]["conversationEvents"]
 
     typing = await whispered("consultations.typing", role="consultant")
-    here = await whispered("presence.changed", account=str(consultant.account_id), present=True)
-    gone = await whispered("presence.changed", account=str(member.account_id), present=False)
+    people = [str(consultant.account_id), str(member.account_id), str(new_id())]
+    here = await whispered("presence.changed", joined=people, left=[])
+    gone = await whispered("presence.changed", joined=[], left=people[1:])
+    foreign = await whispered("presence.changed", joined=[], left=people[2:])
 
     assert typing == {"__typename": "TypingSignalled", "role": "CONSULTANT"}
-    assert here == {"__typename": "PresenceChanged", "role": "CONSULTANT", "isPresent": True}
-    assert gone == {"__typename": "PresenceChanged", "role": "MEMBER", "isPresent": False}
+    both = ["CONSULTANT", "MEMBER"]
+    assert here == {"__typename": "PresenceChanged", "joined": both, "left": []}
+    assert gone == {"__typename": "PresenceChanged", "joined": [], "left": ["MEMBER"]}
+    assert foreign is None
     assert await whispered("something.else") is None
 
 
