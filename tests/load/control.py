@@ -13,6 +13,9 @@ from contextlib import asynccontextmanager
 
 MARK = 1_900_000_000
 """Numbers of events are sent as MARK + number: ten digits that nothing else in a frame begins."""
+PREFIX = b":1900"
+"""How MARK and a number below a million stand in the JSON, or the title, of any of the servers."""
+DIGITS = 10
 EVENT_BYTES = 300
 """Of an event's JSON in a peer; what ours sends is about as long."""
 
@@ -32,6 +35,12 @@ async def listening(publish: Callable[[int, str], Awaitable[None]]) -> AsyncIter
         yield
     finally:
         server.close()
+
+
+def number_in(frame: bytes) -> int | None:
+    """The number of the event that a frame tells of, if it tells of one."""
+    at = frame.find(PREFIX)
+    return int(frame[at + 1 : at + 1 + DIGITS]) - MARK if at >= 0 else None
 
 
 def event(number: int) -> dict[str, str | int]:

@@ -25,6 +25,15 @@ BOARD_EVENTS = (
     " { kind at noticeId counts { recipients%s delivered read confirmed confirmedLate } } }"
 )
 """What is followed of a board; a number as an alias makes as many different documents as wanted."""
+INBOX_EVENTS = (
+    "subscription S($unionId: ID!) { inboxEvents(unionId: $unionId)"
+    " { kind at noticeId versionNo title body wantsConfirmation } }"
+)
+PUBLISH = (
+    "mutation P($input: PublishNoticeInput!) { publishNotice(input: $input) { notice { id } } }"
+)
+NUMBER = "%NUMBER%"
+"""Where the client writes an event's number, in eight digits: behind 19 it is ``control.MARK``."""
 PEER_EVENTS = "subscription S { event { id kind room actor at body } }"
 LIVE = '"live"'
 """Ours says when a subscription is live, and from which position on."""
@@ -38,6 +47,25 @@ def board_opening(token: str, notice: str, alias: int | None = None, *, count: i
         initiation(token),
         *((subscribe(f"s{number}", asked), LIVE) for number in range(count)),
     ]
+
+
+def inbox_opening(token: str, union: str) -> Opening:
+    """An officer who follows the union's inbox."""
+    asked = {"query": INBOX_EVENTS, "variables": {"unionId": union}}
+    return [initiation(token), (subscribe("s", asked), LIVE)]
+
+
+def publication(zone: str) -> str:
+    """What a cadre says to publish the notice of a number to the whole zone."""
+    words = {"title": f"第 :19{NUMBER} 号通知", "body": "请于12月底前完成换届,并请确认收到。"}
+    given = {
+        "publisherId": zone,
+        "audience": {"zoneId": zone},
+        "wantsConfirmation": True,
+        "clientKey": f"00000000-0000-7000-8000-0000{NUMBER}",
+    }
+    asked = {"query": PUBLISH, "variables": {"input": words | given}}
+    return subscribe(f"p{NUMBER}", asked)
 
 
 def peer_openings(name: str, count: int) -> list[Opening]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tests.load import chat, connections, fanout, query
+from tests.load import chat, connections, fanout, query, resume
 from tests.load.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
-    workload.name: workload
-    for workload in (chat.WORKLOAD, connections.WORKLOAD, fanout.WORKLOAD, query.WORKLOAD)
+    each.WORKLOAD.name: each.WORKLOAD for each in (chat, connections, fanout, query, resume)
 }

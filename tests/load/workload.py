@@ -53,7 +53,7 @@ class Pace:
 
 
 FULL = Pace(is_quick=False, rounds=3, warm_s=1.5, measure_s=5.0, patience_s=90, budget_s=600)
-QUICK = Pace(is_quick=True, rounds=1, warm_s=0.5, measure_s=1.5, patience_s=0, budget_s=33)
+QUICK = Pace(is_quick=True, rounds=1, warm_s=0.5, measure_s=1.5, patience_s=0, budget_s=38)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,18 @@ from graphql import GraphQLSchema, build_schema, parse, validate
 
 from gateway.cli import SDL_FILE
 from tests.load.clients.crowd import Opening
-from tests.load.control import EVENT_BYTES, MARK, event
-from tests.load.live import ASGI, RAW, STRAWBERRY, board_opening, peer_openings
+from tests.load.clients.resume import resuming
+from tests.load.control import EVENT_BYTES, MARK, event, number_in
+from tests.load.live import (
+    ASGI,
+    NUMBER,
+    RAW,
+    STRAWBERRY,
+    board_opening,
+    inbox_opening,
+    peer_openings,
+    publication,
+)
 from tests.load.peers.members import is_member, token_of
 
 
@@ -19,9 +29,14 @@ def sdl() -> GraphQLSchema:
 
 
 def test_what_ours_is_asked_is_valid(sdl: GraphQLSchema) -> None:
-    openings = [board_opening("t", "n"), board_opening("t", "n", 7, count=2)]
+    openings: list[Opening] = [
+        board_opening("t", "n"),
+        board_opening("t", "n", 7, count=2),
+        inbox_opening("t", "u"),
+        [(publication("z"), "")],
+    ]
 
-    assert [mistakes(sdl, opening) for opening in openings] == [[], []]
+    assert [mistakes(sdl, opening) for opening in openings] == [[]] * len(openings)
 
 
 def test_as_many_documents_are_followed_as_are_wanted() -> None:
@@ -37,6 +52,25 @@ def test_a_peer_is_told_who_comes(name: str) -> None:
     tokens = [token_in(orjson.loads(opening[0][0])) for opening in openings]
     assert all(map(is_member, tokens))
     assert len(set(tokens)) == 3
+
+
+def test_who_comes_back_says_where_it_stands() -> None:
+    opening = inbox_opening("t", "u")
+
+    resumed = resuming(opening, {"ou:1": ["e", 7]})
+
+    (initiated, subscribed), before = [orjson.loads(say) for say, _ in resumed], opening[1][0]
+    assert initiated == orjson.loads(opening[0][0])
+    assert subscribed["payload"].pop("extensions") == {"rt": {"since": {"ou:1": ["e", 7]}}}
+    assert subscribed == orjson.loads(before)
+
+
+def test_a_number_is_found_in_a_title_and_in_counts() -> None:
+    title = publication("z").replace(NUMBER, f"{17:08d}").encode()
+
+    assert number_in(title) == 17
+    assert number_in(orjson.dumps(event(18))) == 18
+    assert number_in(b'{"at":"2026-11-23T19:00:00+00:00"}') is None
 
 
 def test_a_forged_token_of_a_peer_is_noticed() -> None:

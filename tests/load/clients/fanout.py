@@ -14,10 +14,8 @@ from typing import Any
 from tests.load.clients.crowd import Crowd, Guest
 from tests.load.clients.frames import upgrade
 from tests.load.clients.window import Window, answer, percentile_ms, read_plan
-from tests.load.control import MARK
+from tests.load.control import MARK, PREFIX
 
-PREFIX = b":1900"
-"""How MARK and a number begin in the JSON of any of the servers."""
 NUMBERS_A_ROUND = 10_000
 GAP_S = 0.02
 """Between the last receipt of one event and the next event."""
