@@ -1,8 +1,8 @@
 """The bus between processes over Redis: PUBLISH on a fixed set of channels that every node hears.
 
 Nothing here may be relied on: publishes wait in a bounded queue and the oldest are dropped while
-Redis is slow. Whether messages really come through is told by a canary that each node sends itself
-through the whole way, not by PING: a wedged subscription answers pings for hours.
+Redis is slow. Whether messages really come through is told by canaries through the whole way
+(``realtime.canaries``), not by PING: a wedged subscription answers pings for hours.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from realtime.bus import BusListener, Carried, Hints, LocalBus, Whisper, heard_as
 from realtime.bus_codec import decode, encode
+from realtime.canaries import CANARY_S, Canaries
 from realtime.metrics import LiveMetrics
 from realtime.timing import TimerHandle, Timers, pause
 
@@ -36,10 +37,6 @@ BATCH_MAX = 128
 """Messages of one round trip."""
 COMMAND_TIMEOUT_S = 1.0
 """A publish that takes longer is given up, with its batch."""
-CANARY_S = 0.5
-"""Between two canaries."""
-ILL_AFTER_S = 1.25
-"""Without a canary for so long the bus is ill: less than 2 s after it broke."""
 RECONNECT_AFTER_S = 3.0
 """A subscription without a canary for so long is taken down and made anew."""
 BACKOFF_S = 0.5
@@ -47,10 +44,16 @@ BACKOFF_S = 0.5
 END_TRIES_MAX = 20
 END_TRY_S = 0.1
 """Cancelling again after this time, so many times."""
+LEAVE_S = 0.2
+"""How long stopping waits for its last message to be sent."""
 START_WAIT_S = 1.0
 """How long starting waits for the first canary."""
 
 FAILURES = (RedisError, OSError, asyncio.TimeoutError)
+
+
+class DemotedServer(RedisError):
+    """The address led to a primary once, and its connection now to a replica."""
 
 
 class RedisBus:
@@ -67,16 +70,15 @@ class RedisBus:
         self._url = url
         self._origin = secrets.token_hex(8)
         self._channels = [f"{prefix}:rt:{n}" for n in range(CHANNELS)]
-        self._canary_channel = f"{prefix}:rt:canary:{self._origin}"
+        self._canary_channel = f"{prefix}:rt:canary"
         self._given_timers = timers
-        self._lag_s = (metrics or LiveMetrics()).bus_lag_s
+        self._canaries = Canaries(self._origin, (metrics or LiveMetrics()).bus_lag_s)
         self._local = LocalBus()
         self._listeners: list[BusListener] = []
         self._queue: deque[tuple[str, bytes]] = deque(maxlen=QUEUE_MAX)
         self._queued = asyncio.Event()
         self._first_health = asyncio.Event()
         self._is_healthy = False
-        self._canary_at = 0.0
         self._reader_at = 0.0
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -93,7 +95,6 @@ class RedisBus:
 
     async def start(self) -> None:
         await self._local.start()
-        self._canary_at = self._timers.time() - ILL_AFTER_S
         self._writer = asyncio.create_task(self._write_forever())
         self._start_reader()
         self._on_tick()
@@ -106,6 +107,7 @@ class RedisBus:
     async def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        await self._take_leave()
         tasks = {task for task in (self._reader, self._writer, *self._former) if task is not None}
         await end_tasks(tasks)
         await self._local.stop()
@@ -142,6 +144,8 @@ class RedisBus:
                     try:
                         await self._write(client, batch)
                     except FAILURES:
+                        if len(self._queue) + len(batch) <= QUEUE_MAX:
+                            self._queue.extendleft(reversed(batch))  # twice is better than never
                         await pause(self._timers, _jittered(BACKOFF_S))
         finally:
             await _close(client)
@@ -150,13 +154,31 @@ class RedisBus:
         async with client.pipeline(transaction=False) as pipeline:
             for channel, raw in batch:
                 pipeline.publish(channel, raw)
-            await pipeline.execute()
+            if any(channel == self._canary_channel for channel, _ in batch):
+                pipeline.execute_command("ROLE")
+            # Who may not ask for the role is told so: no reason to believe anything bad.
+            *_, last = await pipeline.execute(raise_on_error=False)
+        if isinstance(last, list) and last[:1] == [b"slave"]:
+            # Demoted by a failover: it takes publishes and passes them on to nobody.
+            logger.warning("the bus server is none any more: connecting anew")
+            self._restart_reader()
+            await client.connection_pool.disconnect()
+            raise DemotedServer
 
     # Reading
 
     def _start_reader(self) -> None:
         self._reader_at = self._timers.time()
         self._reader = asyncio.create_task(self._read_forever())
+
+    def _restart_reader(self) -> None:
+        if self._reader is not None:
+            former = self._reader
+            self._former.add(former)
+            former.add_done_callback(self._former.discard)
+            former.cancel()
+            self._start_reader()
+            self._set_health(False)
 
     async def _read_forever(self) -> None:
         # A cancellation may get lost inside redis-py: a former reader then ends here.
@@ -169,6 +191,8 @@ class RedisBus:
                 logger.warning("the bus subscription broke: %s", type(error).__name__)
             finally:
                 await _close(client)
+            # What is said until the next canary comes is not heard: the log is to be looked at.
+            self._set_health(False)
             await pause(self._timers, _jittered(BACKOFF_S))
 
     async def _read(self, client: aioredis.Redis) -> None:
@@ -179,7 +203,8 @@ class RedisBus:
 
     def _take(self, message: dict[str, Any]) -> None:
         if message["channel"] == self._canary_channel.encode():
-            self._heard_canary(float(message["data"]))
+            self._canaries.heard(message["data"], self._timers.time())
+            self._set_health(self._canaries.are_well(self._timers.time()))
             return
         decoded = decode(message["data"])
         if decoded is None or decoded[0] == self._origin:
@@ -193,22 +218,20 @@ class RedisBus:
     def _on_tick(self) -> None:
         now = self._timers.time()
         self._timer = self._timers.call_later(CANARY_S, self._on_tick)
-        self._enqueue(self._canary_channel, repr(now).encode())
-        if now - self._canary_at > ILL_AFTER_S:
+        self._enqueue(self._canary_channel, self._canaries.sent(now))
+        if not self._canaries.are_well(now):
             self._set_health(False)
-        since = max(self._canary_at, self._reader_at)
-        if now - since > RECONNECT_AFTER_S and self._reader is not None:
-            former = self._reader
-            self._former.add(former)
-            former.add_done_callback(self._former.discard)
-            former.cancel()
-            self._start_reader()
+        since = max(self._canaries.own_at, self._reader_at)
+        if now - since > RECONNECT_AFTER_S:
+            self._restart_reader()
 
-    def _heard_canary(self, sent_at: float) -> None:
-        self._canary_at = max(self._canary_at, sent_at)
-        self._lag_s.observe(self._timers.time() - sent_at)
-        if self._timers.time() - self._canary_at <= ILL_AFTER_S:
-            self._set_health(True)
+    async def _take_leave(self) -> None:
+        """Tell the peers, if the server answers at all, that nothing is wrong."""
+        if self._is_healthy:
+            self._enqueue(self._canary_channel, self._canaries.leaving())
+            deadline = self._timers.time() + LEAVE_S
+            while self._queue and self._timers.time() < deadline:
+                await pause(self._timers, LEAVE_S / 10)
 
     def _set_health(self, healthy: bool) -> None:
         if healthy == self._is_healthy:

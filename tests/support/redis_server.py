@@ -15,29 +15,47 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.server import free_port
+
 START_MAX_S = 10.0
+START_TRIES = 3
 
 
 class RedisServer:
     """A private server that a test may stop, freeze and start again."""
 
-    def __init__(self, folder: Path) -> None:
-        self._socket = folder / "redis.sock"
+    def __init__(self, folder: Path, *, name: str = "redis", has_port: bool = False) -> None:
+        self.socket = folder / f"{name}.sock"
+        self.port = 0
+        """Replicas need one; known once started."""
+        self._has_port = has_port
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"unix://{self._socket}"
+        self.url = f"unix://{self.socket}"
 
     def start(self) -> None:
+        for _ in range(START_TRIES):
+            # Somebody may take the port before it does.
+            self.port = free_port() if self._has_port else 0
+            if self._starts():
+                return
+        raise AssertionError("redis-server does not start")
+
+    def _starts(self) -> bool:
         self._process = subprocess.Popen(
             [
-                *("redis-server", "--port", "0", "--unixsocket", str(self._socket)),
-                *("--save", "", "--appendonly", "no", "--dir", str(self._socket.parent)),
+                *("redis-server", "--port", str(self.port), "--unixsocket", str(self.socket)),
+                *("--save", "", "--appendonly", "no", "--dir", str(self.socket.parent)),
+                *("--repl-diskless-sync-delay", "0"),
             ],
             stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + START_MAX_S
-        while not self._socket.exists():
-            assert time.monotonic() < deadline, "redis-server does not start"
+        while not self.socket.exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                return False
             time.sleep(0.01)
+        return True
 
     def stop(self) -> None:
         if self._process is not None:
@@ -45,7 +63,7 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
-            self._socket.unlink(missing_ok=True)
+            self.socket.unlink(missing_ok=True)
 
     def freeze(self) -> None:
         """It accepts and answers nothing."""
