@@ -20,9 +20,9 @@ from starlette.datastructures import Headers
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState, ProtocolError
 from websockets.http11 import Request
-from websockets.protocol import State
 
 from domain.kernel.ports import Edge
+from realtime.frames import text_of
 from realtime.hub import Hub
 from realtime.protocol import SUBPROTOCOL
 from realtime.transport import Transport
@@ -74,13 +74,13 @@ class LaneTransport:
     def __init__(self, lane: LaneProtocol) -> None:
         self._lane = lane
 
-    def send_text(self, frame: bytes) -> None:
-        """Write one text frame."""
-        lane = self._lane
-        if lane.close_sent or lane.conn.state is not State.OPEN or lane.transport.is_closing():
-            return
-        lane.conn.send_text(frame)
-        lane.transport.write(b"".join(lane.conn.data_to_send()))
+    def write_frame(self, frame: bytes) -> int:
+        """Write one text frame as it is: no extension was negotiated, nothing is masked."""
+        transport = self._lane.transport
+        if transport.is_closing():
+            return 0
+        transport.write(frame)
+        return transport.get_write_buffer_size()
 
     def close(self, code: int, reason: str) -> None:
         """Write a close frame; uvicorn's own timer and echo handling end the connection."""
@@ -117,12 +117,14 @@ class AsgiTransport:
         self.gone = asyncio.Event()
         """Set when the socket is to be given up."""
 
-    def send_text(self, frame: bytes) -> None:
-        """Queue one text frame."""
+    def write_frame(self, frame: bytes) -> int:
+        """Queue one text frame; the server makes its own header."""
+        text = text_of(frame)
         if self._bytes <= ASGI_QUEUE_MAX_BYTES:
-            self._bytes += len(frame)
-            self._waiting.append({"type": "websocket.send", "text": frame.decode()})
+            self._bytes += len(text)
+            self._waiting.append({"type": "websocket.send", "text": text.decode()})
             self._wake.set()
+        return self._bytes
 
     def close(self, code: int, reason: str) -> None:
         """Queue a close."""

@@ -1,4 +1,4 @@
-"""One event as one subscription's answer: rendered by the schema, with its place spliced in.
+"""One event as an answer: rendered by the schema, with its place spliced in, framed for each id.
 
 ``extensions.rt`` holds the stream ``s``, its epoch ``e`` and the event's offset ``o``; ``p`` is the
 offset of the answer or ``live`` announcement before it, given only when events lay between that
@@ -10,16 +10,59 @@ from __future__ import annotations
 
 import orjson
 
-from domain.kernel.ports import Live
 from domain.kernel.streams import LoggedEvent
+from realtime.frames import header
 
 
-async def render(live: Live, event: LoggedEvent) -> bytes | None:
-    """``{"data":…}`` for this event, or None when it is not for this subscription.
+class Suffix:
+    """The bytes of a ``next`` frame behind the operation's id; the same for many subscriptions."""
 
-    The one place where an event becomes an answer: sharing a rendering among operations goes here.
-    """
-    return await live.render(event)
+    __slots__ = ("_frame", "_headers", "_prefix", "content")
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self._headers: dict[int, bytes] = {}
+        self._prefix = b""
+        self._frame = b""
+
+    def behind(self, prefix: bytes) -> bytes:
+        """The frame for this prefix; one object for equal ids that follow each other."""
+        if prefix != self._prefix:
+            size = len(prefix)
+            first = self._headers.get(size)
+            if first is None:
+                first = self._headers[size] = header(size + len(self.content))
+            self._prefix, self._frame = prefix, first + prefix + self.content
+        return self._frame
+
+
+class Answer:
+    """What an event is to a group: one rendering, a suffix for each answer that it may follow."""
+
+    __slots__ = ("_body", "_event", "_suffixes", "next")
+
+    def __init__(self, body: bytes, event: LoggedEvent) -> None:
+        self._body = body
+        self._event = event
+        self._suffixes: dict[int, Suffix] | None = None
+        self.next = Suffix(placed(body, event, event.offset - 1) + b"}")
+        """For whoever was told of the event right before it, as nearly all were."""
+
+    def after(self, told: int) -> Suffix:
+        """For whoever was last told of the event at ``told``."""
+        if told == self._event.offset - 1 or self._event.offset == 0:
+            return self.next
+        if self._suffixes is None:
+            self._suffixes = {}
+        suffix = self._suffixes.get(told)
+        if suffix is None:
+            suffix = self._suffixes[told] = Suffix(placed(self._body, self._event, told) + b"}")
+        return suffix
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it holds in memory."""
+        return 3 * len(self._body) + 1_000
 
 
 def placed(body: bytes, event: LoggedEvent, previous: int) -> bytes:

@@ -30,13 +30,26 @@ RECEIPTS_WAITING_MAX = 50_000
 """Deliveries that wait for their receipt, some 10 MB: five notices to 10,000 open sockets."""
 RECEIPTS_BATCH_MAX = 2_000
 """Deliveries of one statement: some 50 ms, a hundredth of what it may take."""
-YIELD_EVERY = 64
-"""Deliveries after which the loop is let run other things: about 10 ms unshared."""
+YIELD_EVERY = 256
+"""Deliveries after which the loop is let run other things, and send: about 3 ms."""
+RENDERED_BYTES_MAX = 16_777_216
+"""Answers of groups kept for those who reconnect: a minute of a busy node."""
+RENDERED_S_MAX = 60.0
+"""How long such an answer, which may hold an opened text, is kept at most."""
+PAGES_MAX = 32
+PAGES_S_MAX = 10.0
+"""Pages of the log kept for those who reconnect at the same time: at most some 20 MB."""
+POISONED_KEYS_MAX = 1_000
+"""Share keys that are known to be no good; each is a defect, so there are none."""
 
 SOFT_BUFFER_BYTES = 65_536
-"""Unsent bytes above which a subscription stops writing and falls back on the log."""
-HARD_BUFFER_BYTES = 524_288
-"""Unsent bytes above which the socket is closed (1013), to come back and resume."""
+"""Unsent bytes above which a socket is spared whispers and no replay goes on."""
+LAG_BUFFER_BYTES = 524_288
+"""Unsent bytes above which durable events are not written but left to the log."""
+HARD_BUFFER_BYTES = 1_048_576
+"""Unsent bytes above which the socket is closed (1013) at once: answers it never reads."""
+RECHECK_BEATS = 5
+"""Heartbeats between two looks at the session: grants have dates, and no fact tells their end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +70,12 @@ class LiveSettings:
     """Between two looks at whether the session and its grants (dated!) are still in force."""
     expiry_grace_s: float = 25.0
     """After a session's end before its sockets close: time to refresh it."""
+    soft_s: float = 5.0
+    """How long a slow socket is written to before durable events are left to the log."""
     lag_s: float = 30.0
-    """How long a subscriber may refuse to read before its socket is closed (1013)."""
+    """How long it may be so before the socket is closed (1013)."""
     lag_poll_s: float = 0.1
-    """Between two looks at a lagging socket's buffer."""
+    """Between two looks at a slow socket's buffer."""
     close_timeout_s: float = 10.0
     """After a close frame before the connection is cut."""
     receipt_delay_s: float = 0.05

@@ -12,14 +12,18 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from domain.kernel.actor import Actor
 from domain.kernel.ids import new_id
 from domain.kernel.ports import NO_EDGE, Edge, GraphQLRequest
 from domain.kernel.streams import Json
-from realtime.bounds import FRAME_MAX_BYTES, HARD_BUFFER_BYTES, OPS_PER_CONNECTION_MAX
+from realtime.bounds import (
+    HARD_BUFFER_BYTES,
+    OPS_PER_CONNECTION_MAX,
+    RECHECK_BEATS,
+    SOFT_BUFFER_BYTES,
+)
 from realtime.close_codes import EXPIRED, LIMIT_OP, REVOKED, CloseCode, op_errors
+from realtime.frames import text_frame
 from realtime.node import Node
 from realtime.operations import Operations
 from realtime.protocol import (
@@ -33,18 +37,18 @@ from realtime.protocol import (
     ServerProtocol,
     Start,
     Stop,
+    live_frame,
     ping_frame,
+    welcome_payload,
 )
 from realtime.rate import TokenBucket
 from realtime.resume import Position
 from realtime.session import Session
+from realtime.slowness import Slowness
 from realtime.timing import TimerHandle
 from realtime.transport import Transport
 
 logger = logging.getLogger(__name__)
-
-RECHECK_BEATS = 5
-"""Heartbeats between two looks at the session: grants have dates, and no fact tells their end."""
 
 
 class Connection:
@@ -52,7 +56,7 @@ class Connection:
 
     __slots__ = (
         *("_beats", "_bucket", "_close_timer", "_init_timer", "_node", "_protocol", "_session"),
-        *("_tasks", "_transport", "_was_heard", "edge", "id", "operations", "owner"),
+        *("_tasks", "_was_heard", "edge", "id", "operations", "owner", "slow", "transport"),
     )
 
     def __init__(
@@ -67,14 +71,14 @@ class Connection:
         self.id = new_id()
         self.edge = edge
         self.owner: tuple[UUID | None, UUID | None] | None = None
+        self.transport = transport
+        self.slow: Slowness | None = None
         self._node = node
-        self._transport = transport
         self._protocol = ServerProtocol(subprotocol)
         self._session = Session(node, cookie, self.distrust)
         self.operations = Operations(self, node)
-        self._bucket = TokenBucket(
-            node.settings.ops_per_s, node.settings.ops_burst, node.timers.time()
-        )
+        settings = node.settings
+        self._bucket = TokenBucket(settings.ops_per_s, settings.ops_burst, node.timers.time())
         self._init_timer: TimerHandle | None = None
         self._close_timer: TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -130,7 +134,7 @@ class Connection:
             return
         if not self._was_heard:
             # Not a close with 1011, which the stock client takes for good: 1006 brings it back.
-            self._transport.abort()
+            self.transport.abort()
             return
         self._was_heard = False
         self.ping()
@@ -158,9 +162,8 @@ class Connection:
     def write_live(self, operation: OpenOperation, positions: Mapping[str, Position]) -> None:
         """Tell that the operation is live from these positions on."""
         if self._protocol.is_open(operation):
-            places = {stream: [p.epoch, p.offset] for stream, p in positions.items()}
-            live = b'{"rt":{"live":{%b:%b}}}' % (operation.id_json, orjson.dumps(places))
-            self._write(ping_frame(live))
+            places = {stream: (p.epoch, p.offset) for stream, p in positions.items()}
+            self._write(live_frame(operation, places))
 
     def complete(self, operation: OpenOperation) -> None:
         """End the operation well."""
@@ -175,13 +178,19 @@ class Connection:
         if frame is not None:
             self._write(frame)
 
+    def slowed(self) -> None:
+        """More is unsent than a peer that keeps up would leave."""
+        if self.slow is None and self.is_ready:
+            self.slow = Slowness(self._node, self)
+
     def close_lagging(self) -> None:
         """The peer does not read."""
+        self._node.metrics.closed_slow += 1
         self.close(CloseCode.TRY_AGAIN_LATER)
 
     def buffered_bytes(self) -> int:
         """Bytes that the peer has not taken yet."""
-        return self._transport.buffered_bytes()
+        return self.transport.buffered_bytes()
 
     # As the owner of the session
 
@@ -222,23 +231,27 @@ class Connection:
         # One beat at least falls into this time, so that no use is told too late to count.
         return self._session.ends_within(2 * self._node.settings.heartbeat_s)
 
-    def _write(self, frame: bytes) -> None:
-        self._transport.send_text(frame)
-        if self._transport.buffered_bytes() > HARD_BUFFER_BYTES:
+    def _write(self, text: bytes) -> None:
+        unsent = self.transport.write_frame(text_frame(text))
+        if unsent > HARD_BUFFER_BYTES:
             self.close_lagging()
+        elif unsent > SOFT_BUFFER_BYTES:
+            self.slowed()
 
     def _close(self, code: CloseCode, reason: str) -> None:
         logger.info("connection %s closes: %d", self.id, code)
         self._node.metrics.close_codes[code] += 1
         self._release()
-        self._transport.close(code, reason)
+        self.transport.close(code, reason)
         # A peer that does not read never answers the close frame either.
         self._close_timer = self._node.timers.call_later(
-            self._node.settings.close_timeout_s, self._transport.abort
+            self._node.settings.close_timeout_s, self.transport.abort
         )
 
     def _release(self) -> None:
         self._cancel_init_timer()
+        if self.slow is not None:
+            self.slow.end()
         current = asyncio.current_task()
         for task in self._tasks:
             if task is not current:
@@ -271,19 +284,9 @@ class Connection:
         elif not self._node.registry.admit(self, self._session.account, self._session.id):
             self.close(CloseCode.TOO_MANY_CONNECTIONS)
         else:
-            self._apply(self._protocol.acknowledge(self._welcome()))
-
-    def _welcome(self) -> bytes:
-        ends = self._session.expires_at
-        rt = {
-            "v": 1,
-            "conn": str(self.id),
-            "exp": int(ends.timestamp()) if ends is not None else None,
-            "hb": round(self._node.settings.heartbeat_s * 1000),
-            "maxBytes": FRAME_MAX_BYTES,
-            "maxOps": OPS_PER_CONNECTION_MAX,
-        }
-        return orjson.dumps({"rt": rt})
+            beat_s = self._node.settings.heartbeat_s
+            welcome = welcome_payload(self.id, self._session.expires_at, beat_s)
+            self._apply(self._protocol.acknowledge(welcome))
 
     async def _recheck(self) -> None:
         """Look at the session; subscriptions ask again when anything about the actor changed."""

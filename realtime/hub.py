@@ -13,13 +13,15 @@ from realtime.bus import Bus, BusMessage
 from realtime.close_codes import CloseCode
 from realtime.connection import Connection
 from realtime.drain import DrainTimes, await_mutations, drain
+from realtime.fanout import FanOut
+from realtime.log import Log
 from realtime.metrics import LiveMetrics, LoopWatch
 from realtime.node import Node
 from realtime.presence import PresenceBook
 from realtime.protocol import SUBPROTOCOL
 from realtime.receipts import Receipts
 from realtime.registry import BEAT_SLOTS, Registry
-from realtime.tail import Log
+from realtime.sharing import Groups
 from realtime.tails import Tails
 from realtime.timing import TimerHandle, Timers
 from realtime.transport import Transport
@@ -50,13 +52,17 @@ class Hub:
         settings = settings or LiveSettings()
         timers = timers or asyncio.get_running_loop()
         metrics = metrics or LiveMetrics()
+        receipts = Receipts(deliveries, clock, timers, delay_s=settings.receipt_delay_s)
+        fan_out = FanOut(clock, receipts, metrics)
         self.node = Node(
             engine=engine,
             authenticator=authenticator,
             presence=presence,
-            tails=Tails(log, clock, timers, settings, metrics),
+            tails=Tails(log, fan_out, clock, timers, settings),
+            groups=Groups(metrics, timers),
+            fan_out=fan_out,
             registry=Registry(settings),
-            receipts=Receipts(deliveries, clock, timers, delay_s=settings.receipt_delay_s),
+            receipts=receipts,
             clock=clock,
             timers=timers,
             settings=settings,
@@ -122,7 +128,7 @@ class Hub:
         """What stands now, by name; walks through every connection, so ask for it seldom."""
         node = self.node
         operations = sum(connection.operations.following for connection in node.registry)
-        groups = operations
+        groups = len(node.groups)
         return {
             "connections": len(node.registry),
             "operations": operations,
@@ -151,6 +157,8 @@ class Hub:
     def _on_beat(self) -> None:
         self._plan_beat()
         self._slot = (self._slot + 1) % BEAT_SLOTS
+        self.node.groups.forget_old()
+        self.node.tails.pages.forget_old()
         buffers = self.node.metrics.write_buffer_bytes
         for connection in self.node.registry.in_slot(self._slot):
             buffers.observe(connection.buffered_bytes())

@@ -9,10 +9,12 @@ from typing import Any
 from domain.kernel.ports import Clock, Engine
 from realtime.authority import Authenticator
 from realtime.bounds import LiveSettings
+from realtime.fanout import FanOut
 from realtime.metrics import LiveMetrics
 from realtime.presence import PresenceBook
 from realtime.receipts import Receipts
 from realtime.registry import Registry
+from realtime.sharing import Groups
 from realtime.tails import Tails
 from realtime.timing import Timers
 
@@ -25,6 +27,8 @@ class Node:
     authenticator: Authenticator
     presence: PresenceBook
     tails: Tails
+    groups: Groups
+    fan_out: FanOut
     registry: Registry
     receipts: Receipts
     clock: Clock
@@ -34,7 +38,6 @@ class Node:
     sign_in_gate: asyncio.Semaphore = field(init=False)
     renew_gate: asyncio.Semaphore = field(init=False)
     authority_gate: asyncio.Semaphore = field(init=False)
-    log_gate: asyncio.Semaphore = field(init=False)
     mutations: set[asyncio.Task[Any]] = field(default_factory=set)
     """Mutations under way; they outlive their socket, since their commit may."""
 
@@ -43,4 +46,3 @@ class Node:
         self.sign_in_gate = asyncio.Semaphore(self.settings.sign_ins_max)
         self.renew_gate = asyncio.Semaphore(self.settings.authority_checks_max)
         self.authority_gate = asyncio.Semaphore(self.settings.authority_checks_max)
-        self.log_gate = asyncio.Semaphore(self.settings.log_reads_max)

@@ -89,6 +89,7 @@ class Operations:
             logger.error(
                 "connection %s: an operation broke: %s", self._connection.id, type(error).__name__
             )
+            self.stop(operation)
             self._connection.fail(operation, op_errors(INTERNAL_OP))
 
     async def _mutate(
@@ -128,7 +129,8 @@ class Operations:
         # No await since the cancellation point above: a stopped operation never gets here.
         subscription = Subscription(operation, live, self._connection, self._node)
         self._subscriptions[operation] = subscription
-        subscription.start(wanted)
+        self._tasks.pop(operation, None)  # from here on it is the subscription's, to end with it
+        await subscription.run(wanted)
 
 
 def _errors_of(answer: GraphQLAnswer) -> list[Json]:

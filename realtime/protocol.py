@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from domain.kernel.json_text import JsonCharacter
 from domain.kernel.ports import GraphQLRequest
 from domain.kernel.streams import Json
+from realtime.bounds import FRAME_MAX_BYTES, OPS_PER_CONNECTION_MAX
 from realtime.close_codes import MEANINGS, CloseCode, cut_reason
 from realtime.messages import (
     BadMessage,
@@ -213,6 +216,24 @@ class ServerProtocol:
         operation = OpenOperation(message.id)
         self._open[message.id] = operation
         return [Start(operation, message.request)]
+
+
+def welcome_payload(connection: UUID, ends_at: datetime | None, heartbeat_s: float) -> bytes:
+    """What ``connection_ack`` tells a client that knows us."""
+    rt = {
+        "v": 1,
+        "conn": str(connection),
+        "exp": int(ends_at.timestamp()) if ends_at is not None else None,
+        "hb": round(heartbeat_s * 1000),
+        "maxBytes": FRAME_MAX_BYTES,
+        "maxOps": OPS_PER_CONNECTION_MAX,
+    }
+    return write_json({"rt": rt})
+
+
+def live_frame(operation: OpenOperation, places: Mapping[str, tuple[str, int]]) -> bytes:
+    """The ``ping`` that tells from which place in each stream an operation is live."""
+    return ping_frame(b'{"rt":{"live":{%b:%b}}}' % (operation.id_json, write_json(places)))
 
 
 def ping_frame(payload: bytes | None = None) -> bytes:

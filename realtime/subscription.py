@@ -15,16 +15,18 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.kernel.actor import Actor
-from domain.kernel.ports import Live
+from domain.kernel.ports import Live, SharePoisoned
 from domain.kernel.streams import Json, LoggedEvent
-from realtime.answers import placed, render
-from realtime.bounds import SOFT_BUFFER_BYTES
 from realtime.catching import State, catch_up
 from realtime.close_codes import INTERNAL_OP, UNRECOVERABLE_OP, op_errors
+from realtime.metrics import ResumeOutcome
 from realtime.node import Node
 from realtime.protocol import OpenOperation
 from realtime.resume import Position
-from realtime.tail import Tail
+from realtime.seat import Seat
+from realtime.sharing import Group
+from realtime.slowness import Slowness
+from realtime.transport import Transport
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +34,16 @@ logger = logging.getLogger(__name__)
 class Subscriber(Protocol):
     """The connection, as its subscriptions see it."""
 
-    async def standing(self, *, renew: bool) -> Actor | None:
-        """Who it is: as last seen, or as the database has it now. None: the session has ended."""
+    slow: Slowness | None
+    """How it fares while its peer does not keep up; None: it does."""
+
+    @property
+    def transport(self) -> Transport:
+        """Where frames are written."""
         ...
 
-    def write_next(self, operation: OpenOperation, payload: bytes) -> bool:
-        """Write a ``next``; False when the operation or the socket is gone."""
+    async def standing(self, *, renew: bool) -> Actor | None:
+        """Who it is: as last seen, or as the database has it now. None: the session has ended."""
         ...
 
     def write_live(self, operation: OpenOperation, positions: Mapping[str, Position]) -> None:
@@ -48,22 +54,21 @@ class Subscriber(Protocol):
         """End the operation with errors; nothing when it has ended already."""
         ...
 
+    def slowed(self) -> None:
+        """More is unsent than a peer that keeps up would leave."""
+        ...
+
     def close_lagging(self) -> None:
         """The peer does not read: close the socket, to come back and resume."""
         ...
 
-    def buffered_bytes(self) -> int:
-        """Bytes that the peer has not taken yet."""
-        ...
-
 
 class Subscription:
-    """A Live bound to one operation of one connection. A Follower of its tails."""
+    """A Live bound to one operation of one connection."""
 
     __slots__ = (
-        *("_is_announced", "_present_as", "_task", "_told", "account_id", "checked", "live"),
-        *("must_check", "must_renew", "node", "operation", "positions", "state", "subscriber"),
-        *("tails", "wanted"),
+        *("_is_announced", "_is_present", "_task", "account_id", "group", "live", "must_check"),
+        *("must_renew", "node", "operation", "outcome", "seats", "state", "subscriber", "wanted"),
     )
 
     def __init__(
@@ -75,22 +80,31 @@ class Subscription:
         self.node = node
         self.state = State.CATCHING
         self.wanted: Mapping[str, Position] = {}
-        self.tails: dict[str, Tail] = {}
-        self.positions: dict[str, Position] = {}
-        self.checked: dict[str, int] = {}
-        """Changes of authority up to these offsets are known to the last check."""
+        self.seats: tuple[Seat, ...] = ()
+        self.group: Group | None = None
+        """With whom it shares answers; None before it may read."""
         self.must_check = True
         self.must_renew = False
         self.account_id: UUID | None = None
-        self._told: dict[str, int] = {}
-        self._present_as: str | None = None
+        self.outcome: ResumeOutcome = "live"
+        self._is_present = False
         self._is_announced = False
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, wanted: Mapping[str, Position]) -> None:
-        """Follow the streams, resume from where the client wants, go live."""
+    async def run(self, wanted: Mapping[str, Position]) -> None:
+        """Follow the streams, resume from where the client wants, return once live or ended."""
         self.wanted = wanted
-        self._catch_up()
+        if wanted:
+            self.outcome = "ring"
+        self._task = asyncio.current_task()
+        await catch_up(self)
+        if self._task is asyncio.current_task():
+            self._task = None
+
+    @property
+    def must_ask(self) -> bool:
+        """Whether nothing may be written before permission has been asked for anew."""
+        return self.must_check or any(seat.is_outdated for seat in self.seats)
 
     def distrust(self, *, renew: bool = False) -> None:
         """Deliver nothing more before permission has been asked for anew."""
@@ -98,15 +112,36 @@ class Subscription:
         self.must_renew = self.must_renew or renew
         self._fall_back()
 
+    def fall_behind(self) -> None:
+        """Take what comes next from ring or log."""
+        self.node.metrics.lagging += 1
+        self._fall_back()
+
+    def leave_group(self) -> None:
+        """Share nothing more; the group that is asked for next is its own."""
+        self._fall_back()
+        if self.group is not None:
+            self.node.groups.leave(self.group, self)
+            self.group = None
+
+    def join_group(self) -> Group:
+        """The group of those alike, as of the last permission."""
+        before, self.group = self.group, self.node.groups.join(self, self.live)
+        if before is not None and before is not self.group:
+            self.node.groups.leave(before, self)
+        return self.group
+
     def end(self) -> None:
         """Stop; nothing is written any more."""
         if self.state is State.ENDED:
             return
         self.state = State.ENDED
-        self.node.tails.unfollow(list(self.tails.values()), self)
-        if self._present_as is not None:
+        self.node.tails.vacate(self.seats)
+        if self.group is not None:
+            self.node.groups.leave(self.group, self)
+        if self._is_present:
             for scope in self.live.presence_scopes:
-                self.node.presence.leave(scope, self._present_as)
+                self.node.presence.leave(scope, str(self.account_id))
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
 
@@ -115,100 +150,82 @@ class Subscription:
         self.end()
         self.subscriber.fail(self.operation, errors)
 
-    def fail_unrecoverable(self, stream: str, first: int = 0) -> None:
+    def fail_unrecoverable(self, seat: Seat, first: int = 0) -> None:
         """The position can't be resumed from: the client takes a snapshot and begins anew."""
-        tail = self.tails[stream]
+        tail = seat.tail
         place: dict[str, Json] = {
-            "s": stream,
+            "s": tail.stream,
             "e": tail.epoch,
             "top": tail.last,
             "floor": max(tail.floor, first),
         }
+        self.node.metrics.resumes["unrecoverable"] += 1
         self.fail(op_errors(UNRECOVERABLE_OP, rt=place))
 
-    # As a follower of tails
-
-    def authority_changed(self, event: LoggedEvent) -> None:
-        """Part of the change may lie in the account's own stream, unseen here: renew as well."""
-        self.distrust(renew=True)
-
-    def history_changed(self, tail: Tail) -> None:
-        """Positions mean nothing any more."""
-        if tail.stream in self.positions:
-            self.fail_unrecoverable(tail.stream)
-
-    def fell_behind(self, tail: Tail) -> None:
-        """Read what was passed over from the log."""
-        self._fall_back()
-
-    def wants(self, event: LoggedEvent) -> bool:
-        """Live, and exactly the next event; a socket that lags falls back on the log."""
-        if self.state is not State.LIVE:
-            return False
-        has_room = self.subscriber.buffered_bytes() <= SOFT_BUFFER_BYTES
-        if event.offset == 0:
-            return has_room
-        if self.positions[event.stream].offset != event.offset - 1:
-            return False
-        if not has_room:
-            self._fall_back()
-        return has_room
-
-    async def deliver(self, event: LoggedEvent) -> None:
-        """Write it, if this is still live when it has been rendered."""
-        await self.emit(event, State.LIVE)
+    def history_changed(self, seat: Seat) -> None:
+        """Positions in the stream mean nothing any more."""
+        if seat.is_placed:
+            self.fail_unrecoverable(seat)
 
     # Writing
 
-    async def emit(self, event: LoggedEvent, during: State) -> None:
-        """Render the event and write it, unless something came between."""
+    async def emit(self, seat: Seat, event: LoggedEvent) -> None:
+        """Replay one event: write it if it is the next one when it has been rendered."""
+        group = self.group
+        assert group is not None, "nothing is replayed before it may be read"
         try:
-            body = await render(self.live, event)
+            answer = await group.answer(event)
+        except SharePoisoned:
+            return  # it has left the group; the next step renders privately
         except Exception as error:
             logger.error("rendering %s failed: %s", event.kind, type(error).__name__)
-            if self.state is not State.ENDED:
-                self.fail(op_errors(INTERNAL_OP))
+            self.fail(op_errors(INTERNAL_OP))
             return
         # No await from here on.
-        if self.state is not during or self.must_check:
+        if self.state is not State.CATCHING or self.group is not group or self.must_ask:
             return
-        if event.offset == 0:
-            if body is not None:
-                self.subscriber.write_next(self.operation, placed(body, event, 0))
+        if seat.offset != event.offset - 1:
             return
-        if self.positions[event.stream].offset != event.offset - 1:
+        seat.offset = event.offset
+        if answer is None:
             return
-        self.positions[event.stream] = Position(event.epoch, event.offset)
-        if body is not None:
-            payload = placed(body, event, self._told[event.stream])
-            self._told[event.stream] = event.offset
-            if self.subscriber.write_next(self.operation, payload):
-                self.node.receipts.note(self.live, event)
-
-    def place(self, stream: str, position: Position) -> None:
-        """Begin here."""
-        self.positions[stream] = position
-        self._told[stream] = position.offset
+        frame = answer.after(seat.told).behind(seat.prefix)
+        seat.told = event.offset
+        metrics = self.node.metrics
+        metrics.deliveries += 1
+        metrics.bytes_out += len(frame)
+        metrics.replay_events += 1
+        metrics.replay_bytes += len(frame)
+        seat.transport.write_frame(frame)
+        if seat.owes_receipt:
+            self.node.receipts.note(self.live, event)
 
     def go_live(self) -> None:
         """Everything up to the tails' ends is written. Free of awaits."""
+        assert self.group is not None, "nobody is live before they may read"
         self.state = State.LIVE
+        for seat in self.seats:
+            seat.tail.rise(seat, self.group)
         if self._is_announced:
             return
         self._is_announced = True
-        self.subscriber.write_live(self.operation, self.positions)
-        self._told = {stream: place.offset for stream, place in self.positions.items()}
+        self.node.metrics.resumes[self.outcome] += 1
+        self.subscriber.write_live(
+            self.operation, {seat.tail.stream: seat.position for seat in self.seats}
+        )
+        for seat in self.seats:
+            seat.told = seat.offset
         if self.account_id is not None and self.state is State.LIVE:
-            self._present_as = str(self.account_id)
+            self._is_present = True
             for scope in self.live.presence_scopes:
-                self.node.presence.enter(scope, self._present_as)
+                self.node.presence.enter(scope, str(self.account_id))
 
     def _fall_back(self) -> None:
-        if self.state is State.LIVE:
-            self.state = State.CATCHING
-            self._catch_up()
-
-    def _catch_up(self) -> None:
+        if self.state is not State.LIVE:
+            return
+        self.state = State.CATCHING
+        for seat in self.seats:
+            seat.tail.fall(seat)
         self._task = asyncio.create_task(catch_up(self))
         self._task.add_done_callback(self._caught_up)
 

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-import orjson
-
 from domain.kernel.streams import LoggedEvent, StreamState
-from realtime.bounds import (
-    LOG_PAGE_MAX,
-    RING_BYTES_MAX,
-    RING_EVENTS_MAX,
-    RING_SLACK,
-    YIELD_EVERY,
-)
+from realtime.bounds import LOG_PAGE_MAX, RING_SLACK, YIELD_EVERY
 from realtime.bus import Hint
+from realtime.fanout import FanOut
+from realtime.log import Log, is_dense
+from realtime.metrics import GapCause
+from realtime.ring import Ring
+from realtime.seat import Seat
+from realtime.sharing import Group
 
 logger = logging.getLogger(__name__)
 
@@ -30,41 +27,15 @@ WHISPERS_MAX = 64
 """Whispers that wait for delivery; the oldest are dropped first."""
 
 
-class Log(Protocol):
-    """The log as the tails read it (``domain.kernel.streams``)."""
-
-    async def stream_states(self, ids: Sequence[str]) -> dict[str, StreamState]:
-        """Where each stream stands."""
-        ...
-
-    async def read_events(
-        self, state: StreamState, after: int, limit: int = LOG_PAGE_MAX
-    ) -> list[LoggedEvent]:
-        """Events above ``after``, in order."""
-        ...
-
-
 class Follower(Protocol):
-    """Whoever follows a tail. ``deliver`` and the calls before it must not raise."""
+    """Whoever watches a stream without being written to, such as a session. Must not raise."""
 
     def authority_changed(self, event: LoggedEvent) -> None:
         """Who may read this stream has changed; called before anything later is delivered."""
         ...
 
     def history_changed(self, tail: Tail) -> None:
-        """The stream is another one now: positions in it mean nothing any more."""
-        ...
-
-    def fell_behind(self, tail: Tail) -> None:
-        """Events were passed over that this follower may lack: read them from the log."""
-        ...
-
-    def wants(self, event: LoggedEvent) -> bool:
-        """Whether to deliver it now; offset 0: a whisper."""
-        ...
-
-    async def deliver(self, event: LoggedEvent) -> None:
-        """Deliver it."""
+        """The stream is another one now: what was missed is not known."""
         ...
 
 
@@ -72,24 +43,31 @@ class Tail:
     """The end of one stream. Every change of state is free of awaits."""
 
     __slots__ = (
-        *("__weakref__", "_delivered", "_filling", "_is_suspect", "_log", "_pumped", "_pumping"),
-        *("_ring", "_ring_bytes", "_wanted", "_whispers", "due_at", "epoch", "floor"),
-        *("followers", "idle_since", "is_ready", "last", "stream"),
+        *("_delivered", "_fan_out", "_filling", "_is_suspect", "_log", "_pumped", "_pumping"),
+        *("_ring", "_wanted", "_whispers", "_work", "authority_version", "due"),
+        *("epoch", "floor", "followers", "idle_since", "is_ready", "last", "live", "seats"),
+        "stream",
     )
 
-    def __init__(self, stream: str, log: Log) -> None:
+    def __init__(self, stream: str, log: Log, fan_out: FanOut) -> None:
         self.stream = stream
         self.epoch = ""
         self.last = 0
         self.floor = 0
         self.is_ready = False
+        self.authority_version = 0
+        """Goes up with each change of who may read the stream."""
         self.followers: dict[Follower, None] = {}
-        self.due_at = 0.0
+        self.seats: dict[Seat, None] = {}
+        """Every subscription's, live or catching up."""
+        self.live: dict[Group, dict[Seat, None]] = {}
+        """Those that are written to as events come; without changes of authority in between."""
+        self.due = 0
         self.idle_since: float | None = None
         self._log = log
-        # Lists and a lazy future: empty deques and events would be half of an idle tail's memory.
-        self._ring: list[tuple[LoggedEvent, int]] = []
-        self._ring_bytes = 0
+        self._fan_out = fan_out
+        self._work = 0
+        self._ring = Ring()
         self._delivered = 0
         self._wanted = 0
         self._is_suspect = False
@@ -108,9 +86,29 @@ class Tail:
         """Whether nothing is under way."""
         return self._filling is None and self._pumping is None
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether anybody is there."""
+        return bool(self.followers or self.seats)
+
+    def rise(self, seat: Seat, group: Group) -> None:
+        """Write to it from here on, with its group."""
+        seat.group = group
+        self.live.setdefault(group, {})[seat] = None
+
+    def fall(self, seat: Seat) -> None:
+        """Write to it no more; harmless when nothing was."""
+        group, seat.group = seat.group, None
+        if group is not None:
+            seats = self.live[group]
+            del seats[seat]
+            if not seats:
+                del self.live[group]
+
     def opened(self, state: StreamState) -> None:
         """Begin at this state; hints that came earlier are made up for."""
         self.epoch, self.last, self.floor = state.epoch, state.top, state.floor
+        self.authority_version = state.authority_version
         self._delivered = self.last
         self.is_ready = True
         self._fill_if_behind()
@@ -122,23 +120,23 @@ class Tail:
             return
         if hint.epoch != self.epoch:
             # Never believed as such: the log is asked which epoch it is.
-            self._is_suspect = True
+            self._suspect()
         elif hint.offset <= self.last:
             return
         elif hint.event is not None and self._may_take(hint.offset):
             self._take(hint.event)
             return
         else:
-            self._wanted = max(self._wanted, hint.offset)
+            self._want(hint.offset, "hint_lost")
         self._fill_if_behind()
 
     def learn(self, state: StreamState) -> None:
         """A sweep has looked at the log. What it saw may be older than what the tail knows."""
         if state.epoch != self.epoch:
-            self._is_suspect = True
+            self._suspect()
         else:
             self.floor = max(self.floor, state.floor)
-            self._wanted = max(self._wanted, state.top)
+            self._want(state.top, "sweep")
         self._fill_if_behind()
 
     def whisper(self, event: LoggedEvent) -> None:
@@ -149,12 +147,7 @@ class Tail:
 
     def since(self, offset: int) -> list[LoggedEvent] | None:
         """The events above ``offset``; None when the ring does not reach back to it."""
-        if offset >= self.last:
-            return []
-        if not self._ring or self._ring[0][0].offset > offset + 1:
-            return None
-        skip = offset + 1 - self._ring[0][0].offset
-        return [event for event, _ in self._ring[skip:]]
+        return [] if offset >= self.last else self._ring.since(offset)
 
     def close(self) -> None:
         """Stop whatever is under way."""
@@ -168,16 +161,21 @@ class Tail:
 
     def _take(self, event: LoggedEvent) -> None:
         assert event.offset == self.last + 1, "a tail takes exactly the next event"
-        size = len(orjson.dumps(event.body))
         self.last = event.offset
-        self._ring.append((event, size))
-        self._ring_bytes += size
-        while len(self._ring) > RING_EVENTS_MAX or self._ring_bytes > RING_BYTES_MAX:
-            self._ring_bytes -= self._ring.pop(0)[1]
+        self._ring.append(event)
         if event.is_authority:
-            for follower in tuple(self.followers):
-                follower.authority_changed(event)
+            self._authority_changed(event)
         self._wake_pump()
+
+    def _authority_changed(self, event: LoggedEvent) -> None:
+        # Every delivery compares versions: who asked before this gets nothing more, not even what
+        # is still to be delivered. To ask anew at once also stops its other streams.
+        self.authority_version += 1
+        for follower in tuple(self.followers):
+            follower.authority_changed(event)
+        for seats in tuple(self.live.values()):
+            for seat in tuple(seats):
+                seat.subscription.distrust(renew=True)
 
     def _settle(self, state: StreamState) -> None:
         """Go by this state of the log, which is newer than all that the tail knows."""
@@ -192,13 +190,24 @@ class Tail:
     def _restart(self, state: StreamState) -> None:
         logger.warning("stream %s is another one now (epoch changed or log cut)", self.stream)
         self._ring.clear()
-        self._ring_bytes = 0
         self.epoch, self.last, self.floor = state.epoch, state.top, state.floor
         self._delivered = self._wanted = self.last
+        self.authority_version = max(self.authority_version + 1, state.authority_version)
         for follower in tuple(self.followers):
             follower.history_changed(self)
+        for seat in tuple(self.seats):
+            seat.subscription.history_changed(seat)
 
     # Filling: one task at a time
+
+    def _suspect(self) -> None:
+        self._is_suspect = True
+        self._fan_out.metrics.gap_fills["epoch"] += 1
+
+    def _want(self, offset: int, cause: GapCause) -> None:
+        if offset > max(self._wanted, self.last):
+            self._wanted = offset
+            self._fan_out.metrics.gap_fills[cause] += 1
 
     def _fill_if_behind(self) -> None:
         is_behind = self._is_suspect or self._wanted > self.last
@@ -249,20 +258,21 @@ class Tail:
                 if self._delivered < self.last:
                     await self._deliver_next()
                 else:
-                    await self._fan_out(self._whispers.pop(0))
+                    await self._deliver(self._whispers.pop(0))
         finally:
             self._pumping = None
             self._tell_pumped()
 
     async def _deliver_next(self) -> None:
-        index = self._delivered + 1 - self._ring[0][0].offset if self._ring else -1
-        if index < 0:
-            self._delivered = self._ring[0][0].offset - 1 if self._ring else self.last
-            for follower in tuple(self.followers):
-                follower.fell_behind(self)
+        event = self._ring.at(self._delivered + 1)
+        if event is None:
+            self._delivered = self.last if self._ring.first is None else self._ring.first - 1
+            for seats in tuple(self.live.values()):
+                for seat in tuple(seats):
+                    seat.subscription.fall_behind()
             return
-        epoch, event = self.epoch, self._ring[index][0]
-        await self._fan_out(event)
+        epoch = self.epoch
+        await self._deliver(event)
         if self.epoch == epoch:
             self._delivered = event.offset
         self._tell_pumped()
@@ -271,14 +281,10 @@ class Tail:
         if self._pumped is not None and not self._pumped.done():
             self._pumped.set_result(None)
 
-    async def _fan_out(self, event: LoggedEvent) -> None:
-        for count, follower in enumerate(tuple(self.followers), 1):
-            if follower.wants(event):
-                await follower.deliver(event)
-            if count % YIELD_EVERY == 0:
+    async def _deliver(self, event: LoggedEvent) -> None:
+        for group in tuple(self.live):
+            if group in self.live:
+                self._work += await self._fan_out.deliver(self, group, event)
+            if self._work >= YIELD_EVERY:
+                self._work = 0
                 await asyncio.sleep(0)
-
-
-def is_dense(events: Iterable[LoggedEvent], after: int) -> bool:
-    """Whether these are the events right after ``after``, without a gap."""
-    return all(event.offset == after + n for n, event in enumerate(events, 1))

@@ -11,14 +11,23 @@ import logging
 import random
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from domain.kernel.ports import Clock
 from domain.kernel.streams import LoggedEvent, StreamState
 from realtime.bounds import STATES_PAGE_MAX, LiveSettings
 from realtime.bus import BusMessage, Hint, Whisper
-from realtime.metrics import LiveMetrics
-from realtime.tail import Follower, Log, Tail
+from realtime.fanout import FanOut
+from realtime.log import Log
+from realtime.pages import Pages
+from realtime.seat import Seat
+from realtime.tail import Follower, Tail
 from realtime.timing import TimerHandle, Timers
+from realtime.wheel import Wheel
+
+if TYPE_CHECKING:
+    from realtime.subscription import Subscription
 
 logger = logging.getLogger(__name__)
 
@@ -36,19 +45,22 @@ class Tails:
     def __init__(
         self,
         log: Log,
+        fan_out: FanOut,
         clock: Clock,
         timers: Timers,
         settings: LiveSettings,
-        metrics: LiveMetrics,
     ) -> None:
-        self.log = log
-        self.metrics = metrics
+        self.pages = Pages(log, timers, reads_max=settings.log_reads_max)
+        self._log = log
+        self._fan_out = fan_out
         self._clock = clock
         self._timers = timers
         self._settings = settings
         self._tails: dict[str, Tail] = {}
+        self._wheel: Wheel[Tail] = Wheel(SWEEP_TICK_S)
         self._opening: dict[str, asyncio.Future[StreamState]] = {}
         self._opener: asyncio.Task[None] | None = None
+        self._unswept: dict[str, None] = {}
         self._sweeping: asyncio.Task[None] | None = None
         self._tick: TimerHandle | None = None
         self._is_bus_healthy = True
@@ -89,7 +101,7 @@ class Tails:
             tail.followers[follower] = None
             tail.idle_since = None
         try:
-            await asyncio.gather(*(self._ensure_open(tail) for tail in tails))
+            await self._ensure_open(tails)
         except BaseException:
             self.unfollow(tails, follower)
             raise
@@ -99,12 +111,31 @@ class Tails:
         """Let it hear no more. The tail stays for a while, for those who come back."""
         for tail in tails:
             tail.followers.pop(follower, None)
-            if not tail.followers:
-                tail.idle_since = self._timers.time()
+            self._idle_if_left(tail)
+
+    async def seat(self, streams: Sequence[str], subscription: Subscription) -> tuple[Seat, ...]:
+        """A seat in each stream, not placed yet. As ``follow`` otherwise."""
+        seats = tuple(Seat(subscription, self._tail(stream)) for stream in dict.fromkeys(streams))
+        for seat in seats:
+            seat.tail.seats[seat] = None
+            seat.tail.idle_since = None
+        try:
+            await self._ensure_open([seat.tail for seat in seats])
+        except BaseException:
+            self.vacate(seats)
+            raise
+        return seats
+
+    def vacate(self, seats: Sequence[Seat]) -> None:
+        """Nobody sits there any more."""
+        for seat in seats:
+            seat.tail.fall(seat)
+            seat.tail.seats.pop(seat, None)
+            self._idle_if_left(seat.tail)
 
     async def look(self, streams: Sequence[str]) -> dict[str, StreamState]:
         """Where the log stands now, told to the tails as well."""
-        states = await self.log.stream_states(streams)
+        states = await self._log.stream_states(streams)
         for state in states.values():
             self._learn(state)
         return states
@@ -112,13 +143,22 @@ class Tails:
     def _tail(self, stream: str) -> Tail:
         tail = self._tails.get(stream)
         if tail is None:
-            tail = self._tails[stream] = Tail(stream, self.log)
+            tail = self._tails[stream] = Tail(stream, self._log, self._fan_out)
             self._plan(tail)
         return tail
 
-    async def _ensure_open(self, tail: Tail) -> None:
-        if tail.is_ready:
-            return
+    def _idle_if_left(self, tail: Tail) -> None:
+        if not tail.is_followed and tail.idle_since is None:
+            tail.idle_since = self._timers.time()
+
+    async def _ensure_open(self, tails: Sequence[Tail]) -> None:
+        closed = [tail for tail in tails if not tail.is_ready]
+        if len(closed) == 1:
+            await self._open(closed[0])
+        elif closed:
+            await asyncio.gather(*(self._open(tail) for tail in closed))
+
+    async def _open(self, tail: Tail) -> None:
         waiting = self._opening.get(tail.stream)
         if waiting is None:
             waiting = self._opening[tail.stream] = asyncio.get_running_loop().create_future()
@@ -134,7 +174,7 @@ class Tails:
             while self._opening:
                 batch = dict(list(self._opening.items())[:STATES_PAGE_MAX])
                 try:
-                    states = await self.log.stream_states(list(batch))
+                    states = await self._log.stream_states(list(batch))
                 except Exception as error:
                     for stream, waiting in batch.items():
                         del self._opening[stream]
@@ -155,7 +195,7 @@ class Tails:
             return
         if isinstance(message, Hint):
             tail.hint(message)
-        elif tail.is_ready and tail.followers:
+        elif tail.is_ready and tail.live:
             tail.whisper(_whispered(message, self._clock.now()))
 
     def bus_health_changed(self, healthy: bool) -> None:
@@ -163,40 +203,38 @@ class Tails:
         self._is_bus_healthy = healthy
         if not healthy:
             logger.warning("the bus is ill: sweeping more often")
-            for tail in self._tails.values():
-                tail.due_at = 0.0
-            self._sweep_due()
+            self._sweep_all(list(self._tails.values()))
 
     # Sweeping
 
     def _on_tick(self) -> None:
         self._tick = self._timers.call_later(SWEEP_TICK_S, self._on_tick)
         now = self._timers.time()
-        linger_s = self._settings.tail_linger_s
-        idle = [
-            tail
-            for tail in self._tails.values()
-            if tail.idle_since is not None and now - tail.idle_since >= linger_s
-        ]
+        due = self._wheel.due(now)
+        idle = [tail for tail in due if self._is_idle(tail, now)]
         for tail in idle:
             tail.close()
             del self._tails[tail.stream]
-        self._sweep_due()
+        self._sweep_all([tail for tail in due if self._tails.get(tail.stream) is tail])
 
-    def _sweep_due(self) -> None:
-        if self._sweeping is not None:
-            return
-        now = self._timers.time()
-        due = [tail for tail in self._tails.values() if tail.is_ready and tail.due_at <= now]
-        if due:
-            for tail in due:
-                self._plan(tail)
-            self._sweeping = asyncio.create_task(self._sweep([tail.stream for tail in due]))
+    def _is_idle(self, tail: Tail, now: float) -> bool:
+        since = tail.idle_since
+        return since is not None and now - since >= self._settings.tail_linger_s
 
-    async def _sweep(self, streams: list[str]) -> None:
+    def _sweep_all(self, tails: Sequence[Tail]) -> None:
+        for tail in tails:
+            self._plan(tail)
+            if tail.is_ready:
+                self._unswept[tail.stream] = None
+        if self._unswept and self._sweeping is None:
+            self._sweeping = asyncio.create_task(self._sweep())
+
+    async def _sweep(self) -> None:
         try:
-            for start in range(0, len(streams), STATES_PAGE_MAX):
-                await self.look(streams[start : start + STATES_PAGE_MAX])
+            while page := list(islice(self._unswept, STATES_PAGE_MAX)):
+                for stream in page:
+                    del self._unswept[stream]
+                await self.look(page)
         except Exception as error:  # the database is away: the next sweep tries again
             logger.warning("sweep failed: %s", type(error).__name__)
         finally:
@@ -206,7 +244,10 @@ class Tails:
         is_urgent = not self._is_bus_healthy or tail.stream.startswith(URGENT_PREFIX)
         interval_s = self._settings.sweep_urgent_s if is_urgent else self._settings.sweep_s
         early = 1 - JITTER * random.random()  # noqa: S311 — spreads load, guards nothing
-        tail.due_at = self._timers.time() + interval_s * early
+        due_at = self._timers.time() + interval_s * early
+        if tail.idle_since is not None:
+            due_at = min(due_at, tail.idle_since + self._settings.tail_linger_s)
+        self._wheel.plan(tail, due_at)
 
     def _learn(self, state: StreamState) -> None:
         tail = self._tails.get(state.id)

@@ -8,8 +8,8 @@ from typing import Protocol
 class Transport(Protocol):
     """One open WebSocket. No call blocks; calls on a dead socket do nothing."""
 
-    def send_text(self, frame: bytes) -> None:
-        """Write one text frame; ``frame`` is UTF-8."""
+    def write_frame(self, frame: bytes) -> int:
+        """Write one whole text frame (``realtime.frames``). Bytes that wait to be sent now."""
         ...
 
     def close(self, code: int, reason: str) -> None:

@@ -137,6 +137,15 @@ class LiveOperation:
         return answer_bytes(result)
 
     @property
+    def share_key(self) -> bytes | None:
+        """Nothing is shared."""
+        return None
+
+    def shared_rendering(self) -> Callable[[LoggedEvent], Awaitable[bytes | None]]:
+        """Nothing is shared."""
+        raise RuntimeError("nothing is shared")
+
+    @property
     def receipts_of(self) -> UUID | None:
         """The account that owes a receipt for each event written to it; None: nobody."""
         return self.feed.receipts_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -102,6 +102,10 @@ class Edge:
 NO_EDGE = Edge()
 
 
+class SharePoisoned(Exception):
+    """A rendering for many touched something of one viewer: nothing of it may be sent."""
+
+
 class Live(Protocol):
     """One running subscription as the live layer sees it: streams to follow, a way to render.
 
@@ -131,6 +135,21 @@ class Live(Protocol):
 
     async def render(self, event: LoggedEvent) -> bytes | None:
         """The event as this subscription's answer."""
+        ...
+
+    @property
+    def share_key(self) -> bytes | None:
+        """Equal keys: equal bytes for every event. None, the default: shared with nobody.
+
+        Good from one ``authorise`` to the next, which may have found another class of viewer.
+        """
+        ...
+
+    def shared_rendering(self) -> Callable[[LoggedEvent], Awaitable[bytes | None]]:
+        """``render`` for all who have this share key now; raises SharePoisoned.
+
+        It holds nothing of this viewer, so that it may outlive the subscription.
+        """
         ...
 
     @property

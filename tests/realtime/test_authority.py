@@ -255,7 +255,7 @@ async def test_an_event_that_is_being_rendered_waits_for_a_doubt_from_another_st
 async def test_an_event_rendered_twice_because_of_a_doubt_is_written_once(
     node: SmallNode, client: SmallClient, actor: Actor
 ) -> None:
-    await client.subscribe("a", "cv:1")
+    await client.subscribe("a", "cv:1", query="subscription private")
     node.engine.rendering.held = rendering = []
     await node.publish("cv:1")
     await node.publish(f"me:{actor.account_id}", authority=True)

@@ -15,8 +15,9 @@ from domain.kernel.streams import Fact, StreamState
 from domain.kernel.work import Works
 from tests.support.announcing import RememberedAnnouncements
 from tests.support.clock import FrozenClock
-from tests.support.live import SmallClient, SmallLog, SmallNode, running
+from tests.support.live import SmallClient, SmallNode, running
 from tests.support.redis_server import eventually
+from tests.support.small_log import SmallLog
 
 WRITERS = 4
 FACTS_EACH = 40

@@ -20,7 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from domain.kernel.streams import LoggedEvent
 from realtime.bounds import SOFT_BUFFER_BYTES, LiveSettings
 from realtime.bus import Hint
-from tests.support.live import HIDDEN, Gates, SmallClient, SmallEngine, SmallLog, SmallNode
+from tests.support.live import HIDDEN, SmallClient, SmallEngine, SmallNode
+from tests.support.small_log import Gates, SmallLog
 from tests.support.timers import settle
 
 STREAMS = ("cv:1", "cv:2")

@@ -1,14 +1,15 @@
 """Twins of the live layer's ports: a small log, an engine, sessions, a socket; and a node of them.
 
 Operations are ``query``, ``mutation`` and ``subscription`` by the first word of their text; a
-subscription follows ``variables["streams"]``.
+subscription follows ``variables["streams"]`` and shares answers with those of the same text and
+streams, unless its text says ``private``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,102 +20,33 @@ import orjson
 
 from domain.kernel.actor import NOBODY, Actor
 from domain.kernel.errors import NotFound
-from domain.kernel.ports import NO_EDGE, Delivery, Edge, GraphQLAnswer, GraphQLRequest
-from domain.kernel.streams import LoggedEvent, StreamState
+from domain.kernel.ports import (
+    NO_EDGE,
+    Delivery,
+    Edge,
+    GraphQLAnswer,
+    GraphQLRequest,
+    SharePoisoned,
+)
+from domain.kernel.streams import LoggedEvent
 from realtime.announcer import BusAnnouncer
 from realtime.authority import Admission
 from realtime.bounds import LiveSettings
 from realtime.bus import Bus, LocalBus
+from realtime.frames import text_frame, text_of
 from realtime.hub import Hub
 from realtime.presence import LocalPresence, PresenceBook
-from tests.support.clock import THEN, FrozenClock
+from tests.support.clock import FrozenClock
+from tests.support.small_log import Gates, SmallLog
 from tests.support.timers import ManualTimers, settle
 
 T = TypeVar("T")
 
 HIDDEN = "test.hidden"
 """Events of this kind are for no subscription."""
+POISON = "test.poison"
+"""Rendering events of this kind for a group touches a viewer."""
 TOKEN = "t"
-
-
-class Gates:
-    """Holds up accesses to the database until a test lets them go, one by one."""
-
-    def __init__(self) -> None:
-        self.held: list[asyncio.Event] | None = None
-        """A list: each access waits there until a test sets its event."""
-        self.is_stale = False
-        """Whether a held access answers with what it saw before it was held."""
-
-    def release(self) -> None:
-        """Let all go, and hold up no more."""
-        held, self.held = self.held or [], None
-        for gate in held:
-            gate.set()
-
-    async def passing(self, read: Callable[[], T]) -> T:
-        """What ``read`` finds, some time between the call and the return."""
-        early = read()
-        if self.held is None:
-            await asyncio.sleep(0)
-            return read()
-        gate, is_stale = asyncio.Event(), self.is_stale
-        self.held.append(gate)
-        await gate.wait()
-        return early if is_stale else read()
-
-
-class SmallLog(Gates):
-    """The log in memory: dense offsets, epochs, a floor; can be down or held up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.streams: dict[str, tuple[str, list[LoggedEvent]]] = {}
-        self.floors: dict[str, int] = {}
-        self.is_down = False
-        self.reads = 0
-
-    def append(
-        self, stream: str, kind: str = "test.happened", *, authority: bool = False, **body: Any
-    ) -> LoggedEvent:
-        """Commit one event."""
-        epoch, events = self.streams.setdefault(stream, (f"e{len(self.streams)}", []))
-        event = LoggedEvent(stream, epoch, len(events) + 1, kind, authority, THEN, body)
-        events.append(event)
-        return event
-
-    def restore(self, stream: str, epoch: str, top: int) -> None:
-        """Put an older copy of the stream in its place, under another epoch."""
-        _, events = self.streams[stream]
-        kept = [
-            LoggedEvent(e.stream, epoch, e.offset, e.kind, e.is_authority, e.at, e.body)
-            for e in events[:top]
-        ]
-        self.streams[stream] = (epoch, kept)
-
-    async def stream_states(self, ids: Sequence[str]) -> dict[str, StreamState]:
-        self._ensure_up()
-        return await self.passing(lambda: {id_: self._state(id_) for id_ in ids})
-
-    async def read_events(
-        self, state: StreamState, after: int, limit: int = 500
-    ) -> list[LoggedEvent]:
-        self._ensure_up()
-        self.reads += 1
-        return await self.passing(lambda: self._rows(state.id, after)[:limit])
-
-    def _rows(self, stream: str, after: int) -> list[LoggedEvent]:
-        _, events = self.streams.get(stream, ("", []))
-        floor = self.floors.get(stream, 0)
-        return [e for e in events if e.offset > after and e.offset >= floor]
-
-    def _state(self, id_: str) -> StreamState:
-        epoch, events = self.streams.get(id_, ("", []))
-        return StreamState(id_, epoch, len(events), self.floors.get(id_, 0))
-
-    def _ensure_up(self) -> None:
-        if self.is_down:
-            raise OSError("the log is down")
 
 
 @dataclass(eq=False)
@@ -126,6 +58,7 @@ class SmallLive:
     after: str | None = None
     presence_scopes: tuple[str, ...] = ()
     receipts_of: UUID | None = None
+    share_key: bytes | None = None
 
     async def authorise(self, actor: Actor) -> Mapping[str, int]:
         self.engine.authorised += 1
@@ -135,7 +68,16 @@ class SmallLive:
             raise NotFound
         return {stream: rights[stream] for stream in self.streams}
 
+    def shared_rendering(self) -> Callable[[LoggedEvent], Awaitable[bytes | None]]:
+        async def render(event: LoggedEvent) -> bytes | None:
+            if event.kind == POISON:
+                raise SharePoisoned
+            return await self.render(event)
+
+        return render
+
     async def render(self, event: LoggedEvent) -> bytes | None:
+        self.engine.renders += 1
         if self.engine.rendering.held is not None:
             await self.engine.rendering.passing(bool)
         if event.kind == HIDDEN:
@@ -153,6 +95,7 @@ class SmallEngine(Gates):
         self.rights: dict[UUID, dict[str, int]] = {}
         self.lives: list[SmallLive] = []
         self.authorised = 0
+        self.renders = 0
         self.executed: list[tuple[GraphQLRequest, Actor, Edge]] = []
         self.finished = 0
         self.execute_gate: asyncio.Event | None = None
@@ -187,7 +130,8 @@ class SmallEngine(Gates):
         streams = tuple(request.variables["streams"])
         scopes = streams if "present" in request.query else ()
         owing = actor.account_id if "receipts" in request.query else None
-        live = SmallLive(self, streams, request.variables.get("after"), scopes, owing)
+        key = None if "private" in request.query else f"{request.query} {streams}".encode()
+        live = SmallLive(self, streams, request.variables.get("after"), scopes, owing, key)
         self.lives.append(live)
         return live
 
@@ -252,13 +196,18 @@ class SmallTransport:
 
     def __init__(self) -> None:
         self.frames: list[Any] = []
+        self.raw: list[bytes] = []
         self.closed: tuple[int, str] | None = None
         self.is_aborted = False
         self.unread_bytes = 0
 
-    def send_text(self, frame: bytes) -> None:
+    def write_frame(self, frame: bytes) -> int:
         assert self.closed is None, "nothing follows a close frame"
-        self.frames.append(json.loads(frame))
+        text = text_of(frame)
+        assert frame == text_frame(text), "the header tells another length"
+        self.raw.append(frame)
+        self.frames.append(json.loads(text))
+        return self.unread_bytes
 
     def close(self, code: int, reason: str) -> None:
         assert self.closed is None, "closed twice"

@@ -1,0 +1,131 @@
+"""One event to all seats of a group: a loop without awaits, coroutines or JSON, in slices.
+
+Between two slices the loop runs other things, and whatever it did (a right lost, a socket closed, a
+group taken apart) shows at the seats, which are looked at one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from domain.kernel.ports import Clock, SharePoisoned
+from domain.kernel.streams import LoggedEvent
+from realtime.answers import Answer
+from realtime.bounds import SOFT_BUFFER_BYTES, YIELD_EVERY
+from realtime.close_codes import INTERNAL_OP, op_errors
+from realtime.metrics import LiveMetrics
+from realtime.receipts import Receipts
+from realtime.seat import Seat
+from realtime.sharing import Group
+
+if TYPE_CHECKING:
+    from realtime.tail import Tail
+
+logger = logging.getLogger(__name__)
+
+RENDER_COST = 16
+"""Deliveries that one rendering takes as long as."""
+
+
+class FanOut:
+    """Writes events to seats and counts what it does. One a node."""
+
+    def __init__(self, clock: Clock, receipts: Receipts, metrics: LiveMetrics) -> None:
+        self._clock = clock
+        self._receipts = receipts
+        self.metrics = metrics
+
+    async def deliver(self, tail: Tail, group: Group, event: LoggedEvent) -> int:
+        """Deliver to the group's live seats at this tail.
+
+        Answers how much work it was since others had their turn, in deliveries.
+        """
+        epoch = tail.epoch
+        if not any(_wants(seat, event) for seat in tail.live[group]):
+            return 1
+        rendered = self.metrics.renders
+        try:
+            answer = await group.answer(event)
+        except SharePoisoned:
+            return RENDER_COST  # they have fallen back on the log, and render for themselves there
+        except Exception as error:
+            logger.error("rendering %s failed: %s", event.kind, type(error).__name__)
+            _fail(tail, group, event)
+            return RENDER_COST
+        work = RENDER_COST * (self.metrics.renders - rendered)
+        seats = iter(tuple(tail.live.get(group, ())))
+        while batch := list(islice(seats, YIELD_EVERY)):
+            if tail.epoch != epoch and event.offset:
+                break
+            self._write(batch, tail.authority_version, group, event, answer)
+            work += len(batch)
+            if len(batch) == YIELD_EVERY:
+                work = 0
+                await asyncio.sleep(0)
+        return work
+
+    async def deliver_to(self, seat: Seat, event: LoggedEvent) -> None:
+        """Deliver a whisper to one live seat. Logs what rendering raises: it may be lost."""
+        group = seat.group
+        assert group is not None, "only to who is live"
+        try:
+            answer = await group.answer(event)
+        except Exception as error:
+            logger.warning("rendering %s failed: %s", event.kind, type(error).__name__)
+            return
+        self._write([seat], seat.tail.authority_version, group, event, answer)
+
+    def _write(
+        self,
+        seats: Iterable[Seat],
+        version: int,
+        group: Group,
+        event: LoggedEvent,
+        answer: Answer | None,
+    ) -> None:
+        offset, before = event.offset, event.offset - 1
+        count = size = 0
+        for seat in seats:
+            if seat.group is not group or (offset and seat.offset != before):
+                continue
+            if seat.version != version:
+                seat.subscription.distrust(renew=True)
+                continue
+            slow = seat.subscriber.slow
+            if slow is not None and answer is not None and not slow.takes(seat, event):
+                continue
+            if answer is None:
+                seat.offset = offset or seat.offset
+                continue
+            suffix = answer.next if seat.told == before else answer.after(seat.told)
+            frame = suffix.behind(seat.prefix)
+            if offset:
+                seat.offset = seat.told = offset
+                if seat.owes_receipt:
+                    self._receipts.note(seat.subscription.live, event)
+            count += 1
+            size += len(frame)
+            if seat.transport.write_frame(frame) > SOFT_BUFFER_BYTES and slow is None:
+                seat.subscriber.slowed()
+        if count:
+            self._count(event, count, size)
+
+    def _count(self, event: LoggedEvent, count: int, size: int) -> None:
+        self.metrics.deliveries += count
+        self.metrics.bytes_out += size
+        late_s = max(0.0, (self._clock.now() - event.at).total_seconds())
+        self.metrics.commit_to_socket_s.observe(late_s, count)
+
+
+def _wants(seat: Seat, event: LoggedEvent) -> bool:
+    return event.offset in (0, seat.offset + 1)
+
+
+def _fail(tail: Tail, group: Group, event: LoggedEvent) -> None:
+    for seat in tuple(tail.live.get(group, ())):
+        if seat.group is group and _wants(seat, event):
+            seat.subscription.fail(op_errors(INTERNAL_OP))
