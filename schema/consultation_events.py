@@ -206,13 +206,17 @@ class QueueFeed:
 
     service: Service
     consultant_id: UUID
-    presence_scopes: tuple[str, ...] = ()
     receipts_of: UUID | None = None
 
     @property
     def streams(self) -> tuple[str, ...]:
         """The service's queue, and the own one."""
         return (facts.queue_stream(self.service), facts.queue_stream(self.consultant_id))
+
+    @property
+    def presence_scopes(self) -> tuple[str, ...]:
+        """Whoever follows the queue is there, for the members who look for somebody."""
+        return (facts.pool_stream(self.service),)
 
     async def authorise(self, actor: Actor) -> Mapping[str, int]:
         """Everything, for a consultant of the service. Raises NotFound, Forbidden."""

@@ -10,8 +10,10 @@ from uuid import UUID
 import strawberry
 
 from domain.consultations import queries
-from domain.consultations.facts import conversation_stream
-from domain.consultations.models import (
+from domain.consultations.facts import conversation_stream, pool_stream
+from domain.kernel.capabilities import Capability
+from domain.kernel.pages import Selection
+from schema.consultation_words import (
     CaseState,
     HandoverState,
     Role,
@@ -20,12 +22,9 @@ from domain.consultations.models import (
     Urgency,
     WindowState,
 )
-from domain.kernel.capabilities import Capability
-from domain.kernel.pages import Selection
 from schema.context import Context, Info
 from schema.declare import (
     Row,
-    choice,
     column,
     computed,
     node,
@@ -35,63 +34,6 @@ from schema.declare import (
 )
 from schema.nodes import Node, global_id
 from schema.paging import Connection, connected
-
-choice(
-    Service,
-    "What is sought (服务).",
-    called="ConsultationService",
-    counselling="Counselling (心理咨询).",
-    legal_aid="Legal aid by the union (法律援助).",
-)
-choice(
-    WindowState,
-    "What a consultant says of the own window (窗口状态).",
-    present="There now (在岗).",
-    busy="There, but not free (忙碌).",
-    away="Not there; requests wait (离开).",
-)
-choice(
-    CaseState,
-    "Where a case stands (个案状态).",
-    requested="Waiting in the queue (求助中).",
-    running="Accepted by a consultant (进行中).",
-    closed="Ended; the member may re-open it (已结束).",
-)
-choice(
-    Role,
-    "As whom somebody takes part (身份).",
-    called="ConsultationRole",
-    member="Who seeks help (求助会员).",
-    consultant="Counsellor or lawyer (咨询师或律师).",
-)
-choice(
-    Urgency,
-    "How soon an answer is needed, by the member's own word (紧急程度); nobody is overtaken.",
-    ordinary="As usual (一般).",
-    urgent="A time limit or a danger is near (紧急).",
-)
-choice(
-    Topic,
-    "What it is about, coarsely (主题). Each service has its own.",
-    called="ConsultationTopic",
-    work_stress="Stress at work (工作压力); counselling.",
-    relationships="Relations with others (人际关系); counselling.",
-    family="Family (婚姻家庭); both services.",
-    parenting="Parents and children (亲子教育); counselling.",
-    labour_contract="Labour contract (劳动合同); legal aid.",
-    wages="Wages (工资报酬); legal aid.",
-    work_injury="Work injury (工伤); legal aid.",
-    social_insurance="Social insurance (社会保险); legal aid.",
-    dismissal="Dismissal and severance (解除与补偿); legal aid.",
-    other="Something else (其他); both services.",
-)
-choice(
-    HandoverState,
-    "Where a hand-over stands (转介状态).",
-    asked="The member has not answered yet (待会员同意).",
-    consented="Done (已转介).",
-    refused="Not done: refused, taken back, or the case ended (未转介).",
-)
 
 
 @node(
@@ -106,8 +48,19 @@ class Consultant(Node):
     display_name: str = column("display_name", "Name shown to members (姓名).")
     specialities: list[str] = column("specialities", "What they know best (擅长).")
     introduction: str = column("introduction", "What they say of themselves (简介).")
-    state: WindowState = column("state", "Whether they are there now (窗口状态).", as_=WindowState)
+    state: WindowState = column(
+        "state", "What they say of their window themselves (窗口状态).", as_=WindowState
+    )
     is_own: bool = column("is_own", "Whether this is the caller's own window (本人窗口).")
+
+    @verb(
+        Capability.SELF,
+        "Whether they are there now (在线): they have their queue open on some device, or had it"
+        " less than 20 seconds ago. `consultantEvents` tells who comes and who goes.",
+    )
+    async def is_present(self, info: Info) -> bool:
+        pool = pool_stream(Service(self.row["service"]))
+        return str(self.row["account_id"]) in await info.context.present(pool)
 
 
 @row_type(needs=Capability.CONSULT, description="The caller's own window with its load (我的窗口).")
@@ -246,7 +199,7 @@ class Conversation(Node):
     @verb(Capability.SELF, "Whether the other one has this conversation open now (对方在线).")
     async def other_is_present(self, info: Info) -> bool:
         scope = conversation_stream(self.row["id"])
-        return str(self.row["other_account_id"]) in await info.context.presence.present(scope)
+        return str(self.row["other_account_id"]) in await info.context.present(scope)
 
 
 def select_conversations(context: Context, row: Row | None) -> Selection:

@@ -44,18 +44,6 @@ class ConsentText:
     english: str = given("The same in English (英文文本).")
 
 
-def select_consultants(
-    context: Context,
-    row: Row | None,
-    *,
-    service: Annotated[
-        Service | None, strawberry.argument(description="Only of this service.")
-    ] = None,
-) -> Selection:
-    """Consultants, for whoever is signed in."""
-    return queries.select_consultants(context.actor, service=service)
-
-
 def select_my_cases(
     context: Context,
     row: Row | None,
@@ -80,12 +68,6 @@ _Id = Annotated[strawberry.ID, strawberry.argument(description="A global id (全
 class ConsultationsQuery:
     """Reads of consultations."""
 
-    consultants: Connection[Consultant] | None = connected(
-        select_consultants,
-        lambda: Consultant,
-        "Who can be asked, by name, and whether they are there (窗口列表).",
-        needs=Capability.SELF,
-    )
     my_cases: Connection[Case] | None = connected(
         select_my_cases,
         lambda: Case,
@@ -282,13 +264,19 @@ class ConsultationsMutation:
 class ConsultationsSubscription:
     """What can be followed live."""
 
-    @streamed(Capability.SELF, "What happens in a conversation of the caller's (会话动态).")
+    @streamed(
+        Capability.SELF,
+        "What happens in a conversation of the caller's (会话动态).",
+        shared_by=("_roles",),
+    )
     def conversation_events(
         context: Context, conversation_id: _Id
     ) -> Annotated[ConversationFeed, ConversationEvent]:
         return ConversationFeed(row_id(conversation_id, Conversation))
 
-    @streamed(Capability.CONSULT, "What comes into and leaves the queue (队列动态).")
+    @streamed(
+        Capability.CONSULT, "What comes into and leaves the queue (队列动态).", shared_by=()
+    )
     def queue_events(
         context: Context,
         service: Annotated[Service, strawberry.argument(description="The own service (服务).")],

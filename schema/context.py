@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -34,6 +35,14 @@ class Context:
     edge: Edge = NO_EDGE
     _loaders: dict[BatchRead, DataLoader[UUID, Record | None]] = field(default_factory=dict)
     _allowed: dict[Capability, None] = field(default_factory=dict)
+    _present: dict[str, asyncio.Future[frozenset[str]]] = field(default_factory=dict)
+
+    async def present(self, scope: str) -> frozenset[str]:
+        """The accounts present in the scope, asked for once an operation."""
+        asked = self._present.get(scope)
+        if asked is None:
+            asked = self._present[scope] = asyncio.ensure_future(self.presence.present(scope))
+        return await asked
 
     def work(self) -> AbstractAsyncContextManager[Work]:
         """A unit of work of this operation's actor."""

@@ -23,7 +23,7 @@ from schema.nodes import Node, split_global_id
 NODES_MAX = 100
 """Ids of one ``nodes`` query: as many as a page has rows."""
 
-SLICES = ("access", "org", "members", "consultations", "notices", "me")
+SLICES = ("access", "org", "members", "consultants", "consultations", "notices", "me")
 """The modules with words; each may have ``<Slice>Query``, ``…Mutation``, ``…Subscription``."""
 
 NODE_CLASSES = "node-classes"

@@ -1,8 +1,9 @@
 """What happens in consultations, and the streams it belongs to. Text only as ciphertext.
 
 ``cv:<conversation>`` is followed by its two people; ``qu:<service>`` by the service's consultants,
-``qu:<consultant>`` by one: no fact there names a member; ``me:<account>`` holds what concerns one
-person wherever they are. Everything that rendering needs is in the fact.
+``qu:<consultant>`` by one: no fact there names a member; ``pl:<service>`` by whoever is signed in:
+it tells of windows and nothing of cases; ``me:<account>`` holds what concerns one person wherever
+they are. Everything that rendering needs is in the fact.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from domain.consultations.models import Role, Service, Topic, Urgency
+from domain.consultations.models import Role, Service, Topic, Urgency, WindowState
 from domain.kernel.streams import Fact, account_stream
 
 
@@ -26,8 +27,38 @@ def queue_stream(queue: Service | UUID) -> str:
     return f"qu:{queue}"
 
 
+def pool_stream(service: Service) -> str:
+    """The stream, and the presence scope, of a service's windows: for whoever is signed in."""
+    return f"pl:{service}"
+
+
 TYPING = "consultations.typing"
 """A whisper in the conversation's stream: never stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class _WindowFact(Fact):
+    consultant_id: UUID
+    service: Service
+    state: WindowState
+
+    def streams(self) -> tuple[str, ...]:
+        return (pool_stream(self.service),)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowOpened(_WindowFact):
+    """The service has one more window. Followers look anew whose presence is whose."""
+
+    kind: ClassVar[str] = "consultations.window_opened"
+    is_authority: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class WindowChanged(_WindowFact):
+    """A consultant says something else of the own window."""
+
+    kind: ClassVar[str] = "consultations.window_changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ CONSULTANTS = Listing(
     "consultation_consultant k",
     _columns(
         "k",
-        "id service display_name specialities introduction state",
+        "id account_id service display_name specialities introduction state",
         is_own=f"k.account_id = {_ME}",
     ),
     (Key("k.display_name", "display_name", str), Key("k.id", "id", UUID)),

@@ -50,6 +50,13 @@ consultants_by_id = ById(CONSULTANTS, _for_the_signed_in)
 """Consultants, for whoever is signed in. Raises Unauthenticated."""
 
 
+async def accounts_of_windows(actor: Actor, service: Service) -> Mapping[UUID, UUID]:
+    """The windows of a service by their consultants' accounts, for telling who is present."""
+    actor.account()
+    rows = await _rows(actor, CONSULTANTS, Where().and_("k.service = {0}", service.value))
+    return {row["account_id"]: row["id"] for row in rows}
+
+
 async def get_window(actor: Actor) -> Record:
     """The actor's own window with its load. Raises Forbidden: the actor has none."""
     rows = await _rows(actor, WINDOWS, Where().and_("k.id = {0}", ensure_consultant(actor)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from domain.access import service as access
-from domain.consultations import rules
+from domain.consultations import facts, rules
 from domain.consultations.models import Service, WindowState
 from domain.consultations.queries import ensure_consultant, get_window
 from domain.kernel.database import Record
@@ -60,26 +60,31 @@ async def register_consultants(w: Work, rows: Sequence[NewConsultant]) -> list[U
     )
     for new in rows:
         await access.assign_window(w, new.account_id, new.id)
+        w.record(facts.WindowOpened(new.id, new.service, new.state))
     return [new.id for new in rows]
 
 
 async def set_window_state(w: Work, state: WindowState, capacity: int | None = None) -> Record:
     """The own window shows this state and takes this many cases; the row. ``None``: as before.
 
-    A capacity below the running cases ends none of them. Raises Forbidden, BadCapacity.
+    A new state is told to whoever follows the service's windows; the capacity is nobody else's to
+    know, and one below the running cases ends none of them. Raises Forbidden, BadCapacity.
     """
     consultant_id = ensure_consultant(w.actor)
     if capacity is not None:
         rules.ensure_capacity(capacity)
-    count = await w.execute(
-        "UPDATE consultation_consultant SET state = $2, capacity = COALESCE($3, capacity)"
-        " WHERE id = $1",
+    changed = await w.fetch(
+        "UPDATE consultation_consultant k SET state = $2, capacity = COALESCE($3, k.capacity)"
+        " FROM (SELECT id, state FROM consultation_consultant WHERE id = $1 FOR NO KEY UPDATE)"
+        " before WHERE k.id = before.id RETURNING k.service, before.state AS before",
         consultant_id,
         state.value,
         capacity,
     )
-    if count == 0:
+    if not changed:
         raise NotFound
+    if changed[0]["before"] != state:
+        w.record(facts.WindowChanged(consultant_id, Service(changed[0]["service"]), state))
     return await get_window(w.actor)
 
 

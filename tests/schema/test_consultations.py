@@ -14,6 +14,7 @@ from domain.consultations.models import Service
 from domain.kernel.ids import new_id
 from domain.kernel.pages import PageRequest
 from domain.kernel.work import Works
+from schema.consultants import ConsultantsQuery
 from schema.consultations import (
     ConsultationsMutation,
     ConsultationsQuery,
@@ -40,7 +41,9 @@ ABSENT, FORBIDDEN, UNSIGNED = "not_found", "forbidden", "access.unauthenticated"
 def ask(works: Works) -> Asking:
     return Asking(
         build_from(
-            [NodeQuery, ConsultationsQuery], [ConsultationsMutation], [ConsultationsSubscription]
+            [NodeQuery, ConsultantsQuery, ConsultationsQuery],
+            [ConsultationsMutation],
+            [ConsultationsSubscription],
         ),
         works,
     )
@@ -81,10 +84,8 @@ TABLE: Mapping[str, tuple[str, tuple[str | None, ...]]] = {
     "queue": ("{ queue { edges { node { caseId topic } } } }", _WINDOWS),
     "myWindow": ("{ myWindow { capacity runningCount consultant { isOwn } } }", _WINDOWS),
     "myCases": ("{ myCases { totalCount } }", _ANYBODY),
-    "consultants": (
-        "{ consultants(service: COUNSELLING) { totalCount } }",
-        _ANYBODY,
-    ),
+    "consultants": ("{ consultants(service: COUNSELLING) { totalCount } }", _ANYBODY),
+    "consultantsPosition": ("{ consultantsPosition(service: COUNSELLING) }", _ANYBODY),
     "consentText": (
         "{ consentText(service: LEGAL_AID) { version zhCn } }",
         (None,) * 7,
@@ -167,7 +168,7 @@ def used(document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def test_the_table_has_every_field_of_the_roots() -> None:
-    roots = (ConsultationsQuery, ConsultationsMutation)
+    roots = (ConsultantsQuery, ConsultationsQuery, ConsultationsMutation)
     named = {field.name for root in roots for field in _fields(root)}
 
     assert {_camel(name) for name in named} == set(TABLE)
