@@ -172,7 +172,7 @@ def _owner_settings() -> dict[str, str]:
 
 @asynccontextmanager
 async def _tortoise(url: str) -> AsyncIterator[TortoiseContext]:
-    config = tortoise_config(url, role=None, pool_max=2)
+    config = tortoise_config(url, role=None)
     settings = config["connections"][CONNECTION]["credentials"]["server_settings"]
     settings |= _owner_settings() | {"lock_timeout": str(LOCK_TIMEOUT_MS)}
     async with TortoiseContext() as context:

@@ -73,13 +73,22 @@ async def send_message(
     At most 4,000 characters. Raises NotFound, ConversationClosed, KeyReused, BadText, TextTooLong,
     TextMissing.
     """
-    account = w.actor.account()
+    w.actor.account()
     text = clean_text(text, field="text", max_chars=rules.MESSAGE_CHARS_MAX)
     at_once = await _send_at_once(w, conversation_id, client_key=client_key, text=text)
     if at_once is not None:
         return at_once
+    return await _send(w, conversation_id, client_key=client_key, text=text)
+
+
+async def _send(w: Work, conversation_id: UUID, *, client_key: UUID, text: str) -> MessageRow:
+    """The ordinary way: number it, seal it for its number, store it."""
     numbered = await w.fetch(
-        _NUMBER_SQL, conversation_id, account, client_key, w.actor.has(Capability.CONSULT)
+        _NUMBER_SQL,
+        conversation_id,
+        w.actor.account(),
+        client_key,
+        w.actor.has(Capability.CONSULT),
     )
     if not numbered:
         before = await _sent_before(w, conversation_id, client_key, text)

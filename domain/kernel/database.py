@@ -65,9 +65,7 @@ MODEL_MODULES = (
 )
 
 
-def tortoise_config(
-    url: str, *, role: str | None = SERVER_ROLE, pool_max: int = 10
-) -> dict[str, Any]:
+def tortoise_config(url: str, *, role: str | None = SERVER_ROLE) -> dict[str, Any]:
     """Tortoise's configuration for a ``postgresql://`` URL; ``role`` None keeps the URL's own."""
     parts = urlsplit(url)
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
@@ -84,9 +82,6 @@ def tortoise_config(
         "user": unquote(parts.username) if parts.username else "postgres",
         "password": unquote(parts.password) if parts.password else None,
         "database": parts.path.lstrip("/") or "postgres",
-        # The ORM's own pool: models outside a Work, which only migrations and tests use.
-        "minsize": 0,
-        "maxsize": pool_max,
         "server_settings": settings,
     }
     if "sslmode" in query:
@@ -111,9 +106,9 @@ async def connect(
     url: str, *, role: str | None = SERVER_ROLE, pool_min: int = 1, pool_max: int = 10
 ) -> None:
     """Make the process's pool. Once a process, before anything else of the domain."""
-    config = tortoise_config(url, role=role, pool_max=pool_max)
-    given = dict(config["connections"][CONNECTION]["credentials"])
-    del given["minsize"], given["maxsize"]
+    config = tortoise_config(url, role=role)
+    config["connections"][CONNECTION]["engine"] = "domain.kernel.orm"
+    given = config["connections"][CONNECTION]["credentials"]
 
     async def open_one() -> Connection:
         return await asyncpg.connect(

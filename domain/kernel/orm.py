@@ -1,40 +1,31 @@
-"""The ORM's seat in a Work: models used inside one speak on its connection, in its transaction."""
+"""The ORM's way to the database: ours. Inside a Work models speak in its transaction, else alone.
+
+An engine for Tortoise (``client_class``); migrations, which make the tables, use Tortoise's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from tortoise.backends.asyncpg.client import TransactionWrapper
-from tortoise.connection import get_connections
+from tortoise.backends.asyncpg.client import AsyncpgDBClient
 
-from domain.kernel.database import CONNECTION, Transaction
+from domain.kernel.database import connection
 from domain.kernel.pool import Connection
 
 
-class _Seat(TransactionWrapper):
-    """What Tortoise takes for its transaction; begun by its first statement like any other."""
-
-    def __init__(self, parent: Any, transaction: Transaction) -> None:
-        super().__init__(parent)
-        self._of = transaction
+class Client(AsyncpgDBClient):
+    """Takes its connections where everybody does; it never opens a pool of its own."""
 
     def acquire_connection(self) -> AbstractAsyncContextManager[Connection]:  # type: ignore[override]  # any context manager does
-        return self._held()
+        return connection()
 
-    @asynccontextmanager
-    async def _held(self) -> AsyncIterator[Connection]:
-        async with self._lock:
-            yield await self._of.begun()
+    async def execute_many(self, query: str, values: list[Any]) -> None:
+        async with connection() as conn:
+            await conn.executemany(query, values)
+
+    def _in_transaction(self) -> Any:
+        raise AssertionError("a Work is the transaction")
 
 
-@contextmanager
-def models_in(transaction: Transaction) -> Iterator[None]:
-    """Inside the block this task's models belong to the transaction."""
-    connections = get_connections()
-    token = connections.set(CONNECTION, _Seat(connections.get(CONNECTION), transaction))
-    try:
-        yield
-    finally:
-        connections.reset(token)
+client_class = Client

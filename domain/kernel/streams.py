@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import dataclasses
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
@@ -49,9 +49,12 @@ class Fact:
 
     def body(self) -> dict[str, Json]:
         """The fields as JSON: ids as text, instants in ISO 8601, bytes in base64."""
-        return {
-            field.name: to_json(getattr(self, field.name)) for field in dataclasses.fields(self)
-        }
+        return {name: to_json(getattr(self, name)) for name in _names(type(self))}
+
+
+@cache
+def _names(of: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(of))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class StreamState:
 
 def to_json(value: Any) -> Json:
     """A fact's value as JSON."""
+    if type(value) is str or type(value) is int:
+        return value
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, (datetime, date)):
@@ -95,7 +100,7 @@ def to_json(value: Any) -> Json:
     raise TypeError(f"a fact cannot hold {type(value).__name__}")
 
 
-_APPEND_SQL = "SELECT * FROM stream_append($1, $2, $3, $4, $5, $6, $7)"
+_APPEND_SQL = "SELECT * FROM stream_append($1, $2, $3)"
 
 
 async def append(conn: Connection, facts: Sequence[Fact], at: datetime) -> list[LoggedEvent]:
@@ -111,33 +116,30 @@ async def append(conn: Connection, facts: Sequence[Fact], at: datetime) -> list[
 class Entries:
     """Facts on their way into the log: each at each of its streams, its body made once."""
 
-    __slots__ = ("_at", "_behind", "_placed")
+    __slots__ = ("_at", "_bodies", "_facts", "_places")
 
     def __init__(self, facts: Sequence[Fact], at: datetime) -> None:
         self._at = at
-        self._placed = [
-            (stream, fact, body)
-            for fact, body in [(fact, fact.body()) for fact in facts]
-            for stream in fact.streams()
-        ]
-        remaining = Counter(stream for stream, *_ in self._placed)
-        self._behind: list[int] = []
-        for stream, *_ in self._placed:
-            remaining[stream] -= 1
-            self._behind.append(remaining[stream])
+        self._facts = facts
+        self._bodies = [fact.body() for fact in facts]
+        self._places: list[list[tuple[str, int]]] = []
+        after: dict[str, int] = {}
+        for fact in reversed(facts):
+            places = []
+            for stream in reversed(fact.streams()):
+                places.append((stream, after.get(stream, 0)))
+                after[stream] = after.get(stream, 0) + 1
+            self._places.append(places[::-1])
+        self._places.reverse()
 
     @property
     def args(self) -> tuple[object, ...]:
         """The values of ``stream_append``."""
-        return (
-            [stream for stream, *_ in self._placed],
-            self._behind,
-            [fact.kind for _, fact, _ in self._placed],
-            [fact.is_authority for _, fact, _ in self._placed],
-            self._as_jsonb(),
-            _new_epoch(),
-            self._at,
-        )
+        facts = [
+            {"kind": fact.kind, "is_authority": fact.is_authority, "body": body, "at": places}
+            for fact, body, places in zip(self._facts, self._bodies, self._places, strict=True)
+        ]
+        return (orjson.dumps(facts).decode(), _new_epoch(), self._at)
 
     def logged(self, rows: Sequence[Record]) -> list[LoggedEvent]:
         """The events, by what ``stream_append`` has answered; those of other streams were not."""
@@ -153,17 +155,10 @@ class Entries:
                 body=body,
                 authority_version=state[stream]["authority_version"],
             )
-            for (stream, fact, body), behind in zip(self._placed, self._behind, strict=True)
+            for fact, body, places in zip(self._facts, self._bodies, self._places, strict=True)
+            for stream, behind in places
             if stream in state
         ]
-
-    def _as_jsonb(self) -> list[str]:
-        """The bodies as text, each written once however many streams it goes to."""
-        written: dict[int, str] = {}
-        for _, _, body in self._placed:
-            if id(body) not in written:
-                written[id(body)] = orjson.dumps(body).decode()
-        return [written[id(body)] for _, _, body in self._placed]
 
 
 async def stream_states(ids: Sequence[str]) -> dict[str, StreamState]:

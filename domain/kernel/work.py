@@ -12,11 +12,12 @@ from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+import orjson
+
 from domain.kernel.actor import Actor
 from domain.kernel.context import context_of
 from domain.kernel.database import Record, Transaction, current
 from domain.kernel.jobs import Job, enqueue
-from domain.kernel.orm import models_in
 from domain.kernel.ports import Announcer, Clock
 from domain.kernel.streams import Entries, Fact, Json, LoggedEvent, append
 
@@ -89,7 +90,7 @@ class Work:
         """
         assert self.may_be_at_once(facts), "not at once"
         entries = Entries(facts, self.now)
-        values = (list(context_of(self.actor)), *entries.args, *args)
+        values = (orjson.dumps(context_of(self.actor)).decode(), *entries.args, *args)
         slots = ", ".join(f"${n}" for n in range(1, len(values) + 1))
         rows = await self._transaction.fetch_alone(f"SELECT * FROM {function}({slots})", *values)
         self.events = entries.logged(rows)
@@ -149,7 +150,7 @@ class Works:
         work = Work(actor, self.clock.now(), transaction, self._reactions)
         token = _current.set(work)
         try:
-            with current(transaction), models_in(transaction):
+            with current(transaction):
                 yield work
                 await work._close()
         except BaseException:

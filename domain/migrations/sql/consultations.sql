@@ -148,14 +148,11 @@ CREATE POLICY made ON consultation_message FOR INSERT WITH CHECK (
 -- is done: no row is answered, and the sender goes the ordinary way (domain/consultations/messages.py).
 -- The second fact is for whoever had read everything before. Answers where the streams stand.
 CREATE OR REPLACE FUNCTION consultation_send(
-    asker text[], streams text[], behind bigint[], kinds text[], authorities boolean[], bodies jsonb[],
-    new_epoch text, happened_at timestamptz,
+    asker jsonb, facts jsonb, new_epoch text, happened_at timestamptz,
     talk uuid, member uuid, consultant uuid, sender uuid, as_role text, number bigint, message uuid,
     given_key uuid, sealed bytea
 ) RETURNS TABLE (id text, epoch text, top bigint, authority_version bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-DECLARE
-    facts int := 1;
 BEGIN
     PERFORM app_context(asker);
     UPDATE consultation_conversation v SET top_seq = number
@@ -169,13 +166,12 @@ BEGIN
     INSERT INTO consultation_message
         (id, conversation_id, seq, sender_account_id, role, client_key, body, sent_at)
     VALUES (message, talk, number, sender, as_role, given_key, sealed, happened_at);
-    IF EXISTS (SELECT 1 FROM consultation_mark k WHERE k.conversation_id = talk
+    IF NOT EXISTS (SELECT 1 FROM consultation_mark k WHERE k.conversation_id = talk
                   AND k.account_id = CASE member WHEN sender THEN consultant ELSE member END
                   AND k.read_seq = number - 1) THEN
-        facts := 2;
+        facts := facts - 1;
     END IF;
-    RETURN QUERY SELECT a.id, a.epoch, a.top, a.authority_version FROM stream_append(
-        streams[:facts], behind[:facts], kinds[:facts], authorities[:facts], bodies[:facts],
-        new_epoch, happened_at) a;
+    RETURN QUERY SELECT a.id, a.epoch, a.top, a.authority_version
+                   FROM stream_append(facts, new_epoch, happened_at) a;
 END
 $$;

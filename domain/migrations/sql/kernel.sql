@@ -18,19 +18,18 @@ CREATE TABLE IF NOT EXISTS event (
 );
 COMMENT ON TABLE event IS 'One fact in one stream; offsets are dense from 1 and in commit order.';
 
--- Append facts to their streams (domain/kernel/streams.py): one row a fact and stream, `behind` of how
--- many more to the same stream come after it. Streams are locked in sorted order; answers where each
--- stands now. The last thing a transaction does: the counters stay locked until its end.
-CREATE OR REPLACE FUNCTION stream_append(
-    streams text[], behind bigint[], kinds text[], authorities boolean[], bodies jsonb[],
-    new_epoch text, happened_at timestamptz
-) RETURNS TABLE (id text, epoch text, top bigint, authority_version bigint) LANGUAGE plpgsql AS $$
+-- Append facts to their streams (domain/kernel/streams.py): [{kind, is_authority, body, at: [[stream,
+-- how many more to the same stream come after it], …]}, …]. Streams are locked in sorted order; answers
+-- where each stands now. The last thing a transaction does: the counters stay locked until its end.
+CREATE OR REPLACE FUNCTION stream_append(facts jsonb, new_epoch text, happened_at timestamptz)
+RETURNS TABLE (id text, epoch text, top bigint, authority_version bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
     WITH fact AS (
-        SELECT * FROM unnest(streams, behind, kinds, authorities, bodies)
-            AS f(stream_id, behind, kind, is_authority, body)
+        SELECT a->>0 AS stream_id, (a->>1)::bigint AS behind, f.kind, f.is_authority, f.body
+          FROM jsonb_to_recordset(facts) AS f(kind text, is_authority boolean, body jsonb, at jsonb)
+         CROSS JOIN LATERAL jsonb_array_elements(f.at) AS a
     ), bump AS (
         INSERT INTO stream AS s (id, epoch, top, authority_version)
         SELECT stream_id, new_epoch, count(*), count(*) FILTER (WHERE is_authority)
@@ -49,10 +48,10 @@ $$;
 
 -- Tell the policies who asks until the transaction ends: values in the order of SETTINGS
 -- (domain/kernel/context.py). For functions that are a whole work by themselves.
-CREATE OR REPLACE FUNCTION app_context(given text[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION app_context(given jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM set_config('app.account', given[1], true), set_config('app.member', given[2], true),
-            set_config('app.consultant', given[3], true), set_config('app.territory', given[4], true),
-            set_config('app.line', given[5], true), set_config('app.system', given[6], true);
+    PERFORM set_config('app.account', given->>0, true), set_config('app.member', given->>1, true),
+            set_config('app.consultant', given->>2, true), set_config('app.territory', given->>3, true),
+            set_config('app.line', given->>4, true), set_config('app.system', given->>5, true);
 END
 $$;
