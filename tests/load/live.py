@@ -32,6 +32,12 @@ INBOX_EVENTS = (
 PUBLISH = (
     "mutation P($input: PublishNoticeInput!) { publishNotice(input: $input) { notice { id } } }"
 )
+CONFIRM = (
+    "mutation C($input: ConfirmNoticeInput!)"
+    " { confirmNotice(input: $input) { receipt { at isLate } } }"
+)
+NOTICE = "%NOTICE%"
+"""Where the client writes the id that the server has given to the notice."""
 NUMBER = "%NUMBER%"
 """Where the client writes an event's number, in eight digits: behind 19 it is ``control.MARK``."""
 PEER_EVENTS = "subscription S { event { id kind room actor at body } }"
@@ -66,6 +72,18 @@ def publication(zone: str) -> str:
     }
     asked = {"query": PUBLISH, "variables": {"input": words | given}}
     return subscribe(f"p{NUMBER}", asked)
+
+
+def board_following() -> str:
+    """What the publisher says to follow the board of the notice just published."""
+    asked = {"query": BOARD_EVENTS % "", "variables": {"noticeId": NOTICE}}
+    return subscribe("b", asked)
+
+
+def confirmation(union: str) -> str:
+    """What an officer says to confirm the notice for a union."""
+    given = {"noticeId": NOTICE, "unionId": union, "versionNo": 1}
+    return subscribe("c", {"query": CONFIRM, "variables": {"input": given}})
 
 
 def peer_openings(name: str, count: int) -> list[Opening]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.load import chat, connections, fanout, query, resume
+from tests.load import chat, connections, fanout, query, receipts, resume
 from tests.load.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
-    each.WORKLOAD.name: each.WORKLOAD for each in (chat, connections, fanout, query, resume)
+    each.WORKLOAD.name: each.WORKLOAD
+    for each in (chat, connections, fanout, query, receipts, resume)
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import orjson
 import pytest
 from graphql import GraphQLSchema, build_schema, parse, validate
 
 from gateway.cli import SDL_FILE
 from tests.load.clients.crowd import Opening
+from tests.load.clients.receipts import lags_s, most_in_a_second
 from tests.load.clients.resume import resuming
 from tests.load.control import EVENT_BYTES, MARK, event, number_in
 from tests.load.live import (
@@ -15,7 +18,9 @@ from tests.load.live import (
     NUMBER,
     RAW,
     STRAWBERRY,
+    board_following,
     board_opening,
+    confirmation,
     inbox_opening,
     peer_openings,
     publication,
@@ -33,7 +38,7 @@ def test_what_ours_is_asked_is_valid(sdl: GraphQLSchema) -> None:
         board_opening("t", "n"),
         board_opening("t", "n", 7, count=2),
         inbox_opening("t", "u"),
-        [(publication("z"), "")],
+        [(publication("z"), ""), (board_following(), ""), (confirmation("u"), "")],
     ]
 
     assert [mistakes(sdl, opening) for opening in openings] == [[]] * len(openings)
@@ -71,6 +76,21 @@ def test_a_number_is_found_in_a_title_and_in_counts() -> None:
     assert number_in(title) == 17
     assert number_in(orjson.dumps(event(18))) == 18
     assert number_in(b'{"at":"2026-11-23T19:00:00+00:00"}') is None
+
+
+def test_a_summary_is_as_late_as_the_first_that_counts_a_union() -> None:
+    boards = [(1.0, None, 1), (2.0, None, 3)]
+
+    assert lags_s([0.5, 1.5, 1.75], boards) == [0.5, 0.5, 0.25]
+    assert lags_s([0.5, 1.5, 1.75, 1.8], boards) == [0.5, 0.5, 0.25]
+    assert lags_s([0.5], []) == []
+
+
+def test_instants_a_second_apart_are_not_in_one_second() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+
+    assert most_in_a_second([]) == 0
+    assert most_in_a_second([start + timedelta(milliseconds=500 * n) for n in range(5)]) == 2
 
 
 def test_a_forged_token_of_a_peer_is_noticed() -> None:

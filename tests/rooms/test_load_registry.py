@@ -14,6 +14,10 @@ GOAL_KEYS = {
         *("cpu_us_per_delivery", "cpu_vs_websockets_broadcast", "cpu_vs_strawberry"),
         *("last_p50_ms", "last_p99_ms", "lost", "documents", "slow_reader", "n5000"),
     },
+    "receipts": {
+        *("publish_to_all_s", "confirm_p99_ms", "summary_lag_ms", "summary_events_s_max"),
+        "lost",
+    },
     "resume": {"lost", "doubled", "cpu_ms_per_resume", "served_s", "p99_ms"},
     "query": {"rps", "cpu_vs_raw", "cpu_vs_strawberry", "errors"},
 }

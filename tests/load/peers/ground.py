@@ -25,6 +25,17 @@ CREATE TABLE peer_message (
     at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX ON peer_message (conversation, id);
+CREATE TABLE peer_notice (id bigserial PRIMARY KEY, title text NOT NULL);
+CREATE TABLE peer_recipient (
+    id bigserial PRIMARY KEY, notice_id bigint NOT NULL REFERENCES peer_notice,
+    union_id int NOT NULL
+);
+CREATE INDEX ON peer_recipient (notice_id, union_id);
+CREATE TABLE peer_receipt (
+    id bigserial PRIMARY KEY, notice_id bigint NOT NULL REFERENCES peer_notice,
+    union_id int NOT NULL, officer int NOT NULL, at timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX ON peer_receipt (notice_id, union_id, officer);
 """
 ROWS_SQL = (
     "INSERT INTO peer_union SELECT i, 'Local union ' || i FROM generate_series(1, $1::int) i",
