@@ -82,6 +82,9 @@ class Streamed:
     """A subscription: ``open`` names the streams and projects their events (``schema.live``)."""
 
     open: Callable[..., Any]
+    shared_by: tuple[str, ...] | None = None
+    """Attributes of the feed that its projection reads besides the event, so that those for whom
+    they are equal may share a rendering; None: nobody may."""
 
 
 Source: TypeAlias = Column | Computed | ToOne | Connected | Given | Verb | GlobalId | Streamed

@@ -14,6 +14,7 @@ from graphql import (
     GraphQLSchema,
     IntValueNode,
     OperationDefinitionNode,
+    OperationType,
     StringValueNode,
     Visitor,
     parse,
@@ -25,6 +26,7 @@ from domain.kernel.json_text import DIGITS_MAX
 from domain.kernel.texts import is_storable
 from schema.errors import refusal
 from schema.limits import DOCUMENT_TOKENS_MAX, Cost, ensure_within_limits, too_long
+from schema.sharing import Shape, shape_of
 
 DOCUMENTS_MAX = 1_000
 """Documents kept; our clients have a few hundred, 16 KiB each bounds this to some megabytes."""
@@ -41,6 +43,8 @@ class Operation:
     document: DocumentNode
     definition: OperationDefinitionNode
     cost: Cost
+    shape: Shape | None = None
+    """What a subscription shares by its text; None: nothing."""
 
     @property
     def kind(self) -> str:
@@ -108,7 +112,12 @@ class DocumentCache:
         return Document(
             {
                 (node.name.value if node.name else None): Operation(
-                    parsed, node, costs[node.name.value if node.name else None]
+                    parsed,
+                    node,
+                    costs[node.name.value if node.name else None],
+                    shape_of(self._schema, parsed, node, text)
+                    if node.operation is OperationType.SUBSCRIPTION
+                    else None,
                 )
                 for node in parsed.definitions
                 if isinstance(node, OperationDefinitionNode)

@@ -171,6 +171,7 @@ class SchemaEngine:
             await feed if inspect.isawaitable(feed) else feed,
             after,
             declared.needs,
+            operation.shape.with_variables(coerced.coerced) if operation.shape else None,
         )
 
 

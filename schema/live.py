@@ -7,6 +7,7 @@ cached keys). The live layer follows the streams; nothing here knows a socket.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import types
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -21,11 +22,13 @@ from graphql.execution import ExecutionResult
 
 from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
+from domain.kernel.ports import SharePoisoned
 from domain.kernel.streams import LoggedEvent
 from schema.context import Context, Info
 from schema.declare import DECLARED, Declared, Streamed
 from schema.documents import Operation
 from schema.errors import formatted
+from schema.sharing import SharedContext, SharedFeed, share_key
 from schema.signatures import dress
 
 CURSOR = "Position for `after` (位置)."
@@ -60,12 +63,13 @@ class Feed(Protocol):
 
 
 def streamed(
-    needs: Capability, description: str
+    needs: Capability, description: str, *, shared_by: tuple[str, ...] | None = None
 ) -> Callable[[Callable[..., Feed | Awaitable[Feed]]], Any]:
     """A subscription by ``open(context: Context, …) -> Feed``.
 
     Its return annotation names the GraphQL type too: ``-> Annotated[Feed, ConversationEvent]``.
-    Every subscription gets the argument ``after``.
+    Every subscription gets the argument ``after``. ``shared_by`` lets subscribers share renderings
+    (``schema.sharing``): the attributes of the feed that ``project`` reads, often none.
     """
 
     def declare(open_feed: Callable[..., Feed | Awaitable[Feed]]) -> Any:
@@ -84,7 +88,7 @@ def streamed(
         return strawberry.subscription(
             resolver=dress(stub, parameters, like=open_feed, returned=returned),
             description=description,
-            metadata={DECLARED: Declared(Streamed(open_feed), needs)},
+            metadata={DECLARED: Declared(Streamed(open_feed, shared_by), needs)},
         )
 
     return declare
@@ -101,6 +105,8 @@ class LiveOperation:
     feed: Feed
     after: str | None
     needs: Capability
+    shape_key: bytes | None = None
+    """Of the text and the variables, if they may be shared at all."""
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -122,33 +128,60 @@ class LiveOperation:
     async def render(self, event: LoggedEvent) -> bytes | None:
         """The event's answer as JSON bytes."""
         root = await self.feed.project(event)
-        if root is None:
-            return None
-        definition = self.operation.definition
-        outcome = execute(
-            self.schema,
-            self.operation.document,
-            root_value=root,
-            context_value=self.context,
-            variable_values=self.variables,
-            operation_name=definition.name.value if definition.name else None,
-        )
-        result = await outcome if inspect.isawaitable(outcome) else outcome
-        return answer_bytes(result)
+        return None if root is None else await _selected(self, root, self.context)
 
     @property
     def share_key(self) -> bytes | None:
-        """Nothing is shared."""
-        return None
+        """Equal keys: equal bytes. None: rendered for this subscriber alone."""
+        if self.shape_key is None:
+            return None
+        return share_key(self.shape_key, self.streams, self._shared_values())
 
     def shared_rendering(self) -> Callable[[LoggedEvent], Awaitable[bytes | None]]:
-        """Nothing is shared."""
-        raise RuntimeError("nothing is shared")
+        """``render`` with nothing but what is in the share key. Raises SharePoisoned."""
+        feed_type, values = type(self.feed), self._shared_values()
+        alike = dataclasses.replace(self, context=NO_CONTEXT, feed=NO_FEED)
+
+        async def render(event: LoggedEvent) -> bytes | None:
+            context = SharedContext(alike.needs)
+            feed: Any = SharedFeed(feed_type, values, context)
+            try:
+                root = await feed.project(event)
+                body = None if root is None else await _selected(alike, root, context)
+            finally:
+                if context.is_poisoned:
+                    raise SharePoisoned
+            return body
+
+        return render
+
+    def _shared_values(self) -> dict[str, Any]:
+        assert self.operation.shape is not None, "only what has a shape is shared"
+        return {name: getattr(self.feed, name) for name in self.operation.shape.shared_by}
 
     @property
     def receipts_of(self) -> UUID | None:
         """The account that owes a receipt for each event written to it; None: nobody."""
         return self.feed.receipts_of
+
+
+NO_CONTEXT: Any = None
+NO_FEED: Any = None
+"""A shared rendering outlives who asked for it first, and keeps nothing of them."""
+
+
+async def _selected(live: LiveOperation, root: Any, context: Context | SharedContext) -> bytes:
+    """What the operation selects of an event's object, as JSON bytes."""
+    definition = live.operation.definition
+    outcome = execute(
+        live.schema,
+        live.operation.document,
+        root_value=root,
+        context_value=context,
+        variable_values=live.variables,
+        operation_name=definition.name.value if definition.name else None,
+    )
+    return answer_bytes(await outcome if inspect.isawaitable(outcome) else outcome)
 
 
 def cursor_of(event: LoggedEvent) -> str:

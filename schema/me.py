@@ -112,6 +112,6 @@ class MyFeed:
 class MeSubscription:
     """The own account's stream."""
 
-    @streamed(Capability.SELF, "What concerns me, wherever I am (我的动态).")
+    @streamed(Capability.SELF, "What concerns me, wherever I am (我的动态).", shared_by=())
     def my_events(context: Context) -> Annotated[MyFeed, MyEvent]:
         return MyFeed(context.actor.account())
