@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -46,7 +46,12 @@ class Following:
         self.since: dict[str, tuple[str, int]] = {}
         self.live = asyncio.Event()
         self.errors: list[dict[str, Any]] = []
-        self.is_over = False
+        self.over = asyncio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the server has ended it with errors."""
+        return self.over.is_set()
 
     def take(self, payload: Event) -> None:
         """Apply one ``next``: a repeated offset is dropped, a gap is the test's failure."""
@@ -103,15 +108,21 @@ class LiveClient:
             self._pending.pop(id_, None)
 
     async def follow(
-        self, query: str, on_event: Callable[[Event], None], **variables: Any
+        self,
+        query: str,
+        on_event: Callable[[Event], None],
+        *,
+        since: Mapping[str, tuple[str, int]] | None = None,
+        **variables: Any,
     ) -> Following:
-        """Follow a subscription over all sockets to come."""
+        """Follow a subscription over all sockets to come, from ``since`` or from now on."""
         following = Following(query, variables, on_event)
+        following.since |= since or {}
         id_ = str(next(self._ids))
         self._following[id_] = following
         if self._ready.is_set() and self._socket is not None:
             with suppress(ConnectionClosed):
-                await self._say(self._socket, id_, query, variables, {})
+                await self._say(self._socket, id_, query, variables, following.since)
         return following
 
     def pin(self, url: str) -> None:
@@ -196,7 +207,8 @@ class LiveClient:
     def _fail(self, id_: str, errors: list[dict[str, Any]]) -> None:
         if id_ in self._following:
             following = self._following[id_]
-            following.errors, following.is_over = errors, True
+            following.errors = errors
+            following.over.set()
             following.live.set()
         elif (answer := self._pending.get(id_)) is not None and not answer.done():
             answer.set_exception(Refused(errors))

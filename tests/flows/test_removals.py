@@ -1,0 +1,275 @@
+"""Rights lost under load, on two processes: nothing after the removal reaches anybody, on any path.
+
+Counsellors hand a case to and fro, officers lose and regain their seats, grants are revoked and
+given anew, while messages, notices and requests go on; whoever was cut off keeps asking, from the
+last position and from now. The log says who might read what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from domain import reactions
+from domain.access import service as access
+from domain.access.models import AccountKind
+from domain.access.roles import Role
+from domain.consultations import facts as consultation_facts
+from domain.consultations import handovers, windows
+from domain.consultations.models import Service, WindowState
+from domain.kernel.actor import SYSTEM, Actor, Hierarchy, Reach
+from domain.kernel.capabilities import Capability
+from domain.kernel.clock import SystemClock
+from domain.kernel.ids import new_id
+from domain.kernel.streams import stream_states
+from domain.kernel.work import Works
+from domain.notices.rules import Audience
+from domain.org import service as org
+from domain.org.facts import union_stream
+from domain.org.models import Level, Post
+from domain.org.rules import federation_day
+from realtime.announcer import BusAnnouncer
+from realtime.redis_bus import RedisBus
+from schema.nodes import global_id
+from tests.support import server
+from tests.support.access import APP, a_grant, an_account, signed_in, the_actor
+from tests.support.consultations import a_person, requested, running, say
+from tests.support.live_client import LiveClient
+from tests.support.matrix import Spot, a_cadre, a_union
+from tests.support.notices import publish
+from tests.support.redis_server import RedisServer, eventually, private_redis
+from tests.support.removals import Oracle, Watcher, watching
+
+SOCKETS_EACH = 8
+"""Per account, on both servers; ten are allowed."""
+REMOVALS = 1_000
+"""Of a right from a socket: each takes it from all sockets of an account."""
+CUT_OFFS = 250
+"""Running subscriptions among them; who has just been refused does not run."""
+LOAD_S_MAX = 60.0
+CUT_OFF_S, BUSLESS_S = 1.0, 3.0
+"""Until the sockets of an ended session are closed: with Redis, and with Redis gone."""
+CONVERSATION = """subscription ($id: ID!) { conversationEvents(conversationId: $id) {
+    __typename ... on MessageSent { cursor } ... on HandoverRequested { cursor }
+    ... on CaseHandedOver { cursor } } }"""
+QUEUE = """subscription { queueEvents(service: COUNSELLING) {
+    ... on RequestQueued { cursor } ... on RequestTaken { cursor } } }"""
+INBOX = "subscription ($id: ID!) { inboxEvents(unionId: $id) { cursor } }"
+KEEPER = Actor(
+    account_id=new_id(),
+    reaches=(Reach("x", frozenset({Capability.ORG_WRITE}), Hierarchy.TERRITORY, "/", new_id()),),
+)
+
+
+@dataclass(slots=True)
+class Hall:
+    """Two servers, and a writer that announces to both over Redis."""
+
+    servers: tuple[server.Server, server.Server]
+    redis: RedisServer
+    works: Works
+
+
+@pytest_asyncio.fixture
+async def hall(database: str, test_keyring: object) -> AsyncIterator[Hall]:
+    async with AsyncExitStack() as stack:
+        redis = stack.enter_context(private_redis())
+        environ = {"UNIONHALL_REDIS_URL": redis.url, "UNIONHALL_SHUTDOWN_GRACE_S": "1"}
+        both = await asyncio.gather(*(server.start(database, environ=environ) for _ in range(2)))
+        for one in both:
+            stack.push_async_callback(one.stop)
+        bus = RedisBus(redis.url)
+        await bus.start()
+        stack.push_async_callback(bus.stop)
+        works = Works(SystemClock(), BusAnnouncer(bus), reactions=reactions.REACTIONS)
+        yield Hall((both[0], both[1]), redis, works)
+
+
+@dataclass(slots=True)
+class Person:
+    """A counsellor who holds a seat too."""
+
+    actor: Actor
+    token: str
+    session_id: UUID
+    clients: list[LiveClient] = field(default_factory=list)
+
+    @property
+    def account(self) -> UUID:
+        return self.actor.account()
+
+
+async def people(hall: Hall, at: Spot, count: int) -> list[Person]:
+    found = []
+    for _ in range(count):
+        account = await an_account(hall.works, kind=AccountKind.STAFF)
+        new = windows.NewConsultant(
+            account.id, Service.COUNSELLING, "周老师", capacity=9, state=WindowState.PRESENT
+        )
+        async with hall.works.open(SYSTEM) as w:
+            await windows.register_consultants(w, [new])
+        await a_grant(hall.works, account.id, Role.COUNSELLOR, at)
+        await a_grant(hall.works, account.id, Role.UNION_ASSISTANT, at)
+        session = await signed_in(hall.works, account, client=APP)
+        actor = await the_actor(hall.works, session)
+        found.append(Person(actor, session.token.text, session.session_id))
+    return found
+
+
+class Trouble:
+    """Everything that happens to the rights, one task a kind, until enough was cut off."""
+
+    def __init__(self, hall: Hall, persons: list[Person], zone: Spot, union: Spot) -> None:
+        self.works, self.persons = hall.works, persons
+        self.zone, self.union = zone, union
+        self.oracle = Oracle()
+        self.chance = random.Random(20161209)
+        self.is_over = asyncio.Event()
+
+    def somebody(self, but: Person | None = None) -> Person:
+        return self.chance.choice([person for person in self.persons if person is not but])
+
+    async def hand_overs(self, member: Actor, case: UUID, talk: UUID, holder: Person) -> None:
+        stream = consultation_facts.conversation_stream(talk)
+        while not self.is_over.is_set():
+            target = self.somebody(but=holder)
+            assert target.actor.consultant_id is not None
+            async with self.works.open(holder.actor) as w:
+                wish = await handovers.request_handover(w, case, target.actor.consultant_id)
+            began_at = time.monotonic()
+            async with self.works.open(member) as w:
+                await handovers.consent_to_handover(w, wish["id"], shares_past=False)
+            (event,) = [each for each in w.events if each.stream == stream]
+            self.oracle.remove(holder.account, stream, event.offset)
+            self.oracle.allow(target.account, stream, event.offset, began_at)
+            holder = target
+            for _ in range(self.chance.randint(1, 3)):
+                await say(self.works, member, talk, "你好")
+
+    async def seats(self, held: dict[UUID, UUID]) -> None:
+        stream = union_stream(self.union.id)
+        while not self.is_over.is_set():
+            person = self.somebody()
+            async with self.works.open(KEEPER) as w:
+                await org.end_seat(w, held[person.account])
+            (event,) = [each for each in w.events if each.stream == stream]
+            self.oracle.remove(person.account, stream, event.offset)
+            await self.notice()
+            held[person.account] = await self.take_seat(person)
+
+    async def take_seat(self, person: Person) -> UUID:
+        began_at = time.monotonic()
+        async with self.works.open(KEEPER) as w:
+            seat = await org.appoint(
+                w,
+                self.union.id,
+                person.account,
+                post=Post.COMMITTEE_MEMBER,
+                from_on=federation_day(w.now),
+            )
+        self.oracle.allow(person.account, union_stream(self.union.id), 1, began_at)
+        return seat
+
+    async def notice(self) -> None:
+        await publish(self.works, a_cadre(self.zone), self.zone, Audience(zone_id=self.zone.id))
+
+    async def grants(self) -> None:
+        stream = consultation_facts.queue_stream(Service.COUNSELLING)
+        while not self.is_over.is_set():
+            person = self.somebody()
+            rows = await access.list_grants(person.actor, person.account, self.works.clock.now())
+            (grant,) = [row["id"] for row in rows if row["role"] == Role.COUNSELLOR]
+            async with self.works.open(SYSTEM) as w:
+                await access.revoke_grant(w, grant)
+            top = (await stream_states([stream]))[stream].top
+            self.oracle.remove(person.account, stream, top + 1)
+            await requested(self.works, a_person())
+            began_at = time.monotonic()
+            await a_grant(self.works, person.account, Role.COUNSELLOR, self.zone)
+            self.oracle.allow(person.account, stream, 1, began_at)
+
+
+async def sockets(stack: AsyncExitStack, hall: Hall, persons: list[Person]) -> None:
+    for person in persons:
+        for number in range(SOCKETS_EACH):
+            url = hall.servers[number % 2].socket
+            client = LiveClient(list, person.token)
+            client.pin(url)
+            person.clients.append(await stack.enter_async_context(client))
+
+
+async def closed_within(person: Person, hall: Hall, within_s: float) -> None:
+    """End the person's session: all sockets of it, on both servers, close in time."""
+    before = [len(client.close_codes) for client in person.clients]
+    async with hall.works.open(person.actor) as w:
+        await access.end_session(w, person.session_id)
+    await eventually(
+        lambda: all(
+            len(client.close_codes) > count
+            for client, count in zip(person.clients, before, strict=True)
+        ),
+        within_s,
+    )
+    assert {client.close_codes[-1] for client in person.clients} == {4403}
+
+
+@pytest.mark.timeout(120)
+async def test_nothing_after_a_removal_reaches_anybody_on_any_path(hall: Hall) -> None:
+    city = await a_union(level=Level.FEDERATION)
+    zone = await a_union(city, level=Level.ZONE)
+    union = await a_union(zone)
+    persons = await people(hall, zone, 3)
+    member = a_person()
+    case, talk = await running(hall.works, member, persons[0].actor)
+    trouble = Trouble(hall, persons, zone, union)
+    queue = consultation_facts.queue_stream(Service.COUNSELLING)
+    for person in persons:
+        trouble.oracle.allow(person.account, queue, 1, 0.0)
+    trouble.oracle.allow(persons[0].account, consultation_facts.conversation_stream(talk), 1, 0.0)
+    held = {person.account: await trouble.take_seat(person) for person in persons}
+
+    async with AsyncExitStack() as stack:
+        await sockets(stack, hall, persons)
+        watchers = [
+            Watcher(client, person.account, query, **variables)
+            for person in persons
+            for client in person.clients
+            for query, variables in (
+                (CONVERSATION, {"id": global_id("Conversation", talk)}),
+                (QUEUE, {}),
+                (INBOX, {"id": global_id("Union", union.id)}),
+            )
+        ]
+
+        async def removing() -> None:
+            works = (
+                trouble.hand_overs(member, case, talk, persons[0]),
+                trouble.seats(held),
+                trouble.grants(),
+            )
+            tasks = [asyncio.create_task(work) for work in works]
+            try:
+                await eventually(
+                    lambda: any(task.done() for task in tasks) or is_enough(), LOAD_S_MAX
+                )
+            finally:
+                trouble.is_over.set()
+                await asyncio.gather(*tasks)
+            await closed_within(persons[0], hall, CUT_OFF_S)
+            hall.redis.stop()
+            await closed_within(persons[1], hall, BUSLESS_S)
+
+        def is_enough() -> bool:
+            running = sum(watcher.cut_offs for watcher in watchers)
+            return trouble.oracle.removals * SOCKETS_EACH >= REMOVALS and running >= CUT_OFFS
+
+        await watching(watchers, removing)
+    assert [found for watcher in watchers for found in watcher.forbidden(trouble.oracle)] == []

@@ -1,0 +1,111 @@
+"""Rights that come and go under load, and the proof that nobody got what was no longer theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from tests.support.live_client import Following, LiveClient
+
+RETRY_S = 0.25
+"""Between an operation's end and asking again: a socket may start 20 operations a second."""
+
+
+@dataclass(slots=True)
+class Span:
+    """Offsets that an account may read, from an instant on."""
+
+    first: int
+    began_at: float
+    until: int | None = None
+    """The first offset that is no longer theirs."""
+
+
+@dataclass(slots=True)
+class Oracle:
+    """Who may read what, as the log orders it."""
+
+    spans: dict[tuple[UUID, str], list[Span]] = field(default_factory=lambda: defaultdict(list))
+    removals: int = 0
+
+    def allow(self, account: UUID, stream: str, first: int, began_at: float) -> None:
+        """From ``first`` on; ``began_at``: an instant before the commit."""
+        self.spans[account, stream].append(Span(first, began_at))
+
+    def remove(self, account: UUID, stream: str, until: int) -> None:
+        """Everything from ``until`` on is no longer theirs."""
+        self.spans[account, stream][-1].until = until
+        self.removals += 1
+
+    def allows(self, account: UUID, stream: str, offset: int, at: float) -> bool:
+        """Whether the account may have received the event then."""
+        return any(
+            span.first <= offset
+            and (span.until is None or offset < span.until)
+            and span.began_at <= at
+            for span in self.spans[account, stream]
+        )
+
+
+class Watcher:
+    """One subscription that is asked for again and again, by whoever has the right or had it."""
+
+    def __init__(self, client: LiveClient, account: UUID, query: str, **variables: Any) -> None:
+        self._client = client
+        self._account = account
+        self._query = query
+        self._variables = variables
+        self._following: Following | None = None
+        self.received: list[tuple[str, int, float]] = []
+        self.cut_offs = 0
+        """Times that it ran and was ended for want of permission."""
+        self.codes: set[str] = set()
+
+    async def watch(self) -> None:
+        """Follow; when it ends, go on from the last position, or from now where that is gone."""
+        since: dict[str, tuple[str, int]] = {}
+        while True:
+            following = await self._client.follow(
+                self._query, self._note, since=since, **self._variables
+            )
+            self._following = following
+            await following.live.wait()
+            was_live = not following.over.is_set()
+            await following.over.wait()
+            code = following.errors[0]["extensions"]["code"]
+            self.codes.add(code)
+            self.cut_offs += was_live and code == "RT_FORBIDDEN"
+            since = {} if code == "RT_UNRECOVERABLE" else dict(following.since)
+            await asyncio.sleep(RETRY_S)
+
+    def _note(self, data: dict[str, Any]) -> None:
+        (event,) = data.values()
+        if event.get("cursor"):
+            stream, _, offset = event["cursor"].rsplit(":", 2)
+            self.received.append((stream, int(offset), time.monotonic()))
+
+    def forbidden(self, oracle: Oracle) -> list[tuple[str, int]]:
+        """What came although it was not, or no longer, theirs."""
+        return [
+            (stream, offset)
+            for stream, offset, at in self.received
+            if not oracle.allows(self._account, stream, offset, at)
+        ]
+
+
+async def watching(watchers: list[Watcher], trouble: Callable[[], Any]) -> None:
+    """All watch while the trouble runs."""
+    tasks = [asyncio.create_task(watcher.watch()) for watcher in watchers]
+    try:
+        await trouble()
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        assert isinstance(result, asyncio.CancelledError), result
