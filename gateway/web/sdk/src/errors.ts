@@ -21,6 +21,8 @@ export const Codes = {
   gap: "connection.gap",
   /** `next` of a subscription has thrown; nothing after that event was applied. */
   notApplied: "connection.not_applied",
+  /** The operation cannot be written as JSON. */
+  notSent: "connection.not_sent",
   outboxFull: "outbox.full",
   outboxTooOld: "outbox.too_old",
   outboxCleared: "outbox.cleared",

@@ -51,7 +51,7 @@ export interface Ground {
   /** The socket to be on; none while it is being replaced. */
   readonly socket: Socket | null;
   changed(): void;
-  left(one: Follower): void;
+  leave(one: Follower): void;
 }
 
 /** Mistakes in a row after which an error is final. */
@@ -91,16 +91,24 @@ export class Follower implements Following {
   }
 
   start(): void {
+    try {
+      JSON.stringify(this.#variables);
+    } catch (error) {
+      report(error);
+      return this.fail(new UnionhallError(Codes.notSent));
+    }
     if (this.#vector.isEmpty && this.#options.snapshot) void this.#takeSnapshot();
     else this.attach();
   }
 
   stop(): void {
     if (this.state === "ended") return;
-    this.#become("ended");
+    this.state = "ended";
     this.#stopped.abort();
+    this.#ground.leave(this);
     this.#detach();
-    this.#ground.left(this);
+    this.#options.state?.("ended");
+    this.#ground.changed();
   }
 
   fail(error: UnionhallError): void {

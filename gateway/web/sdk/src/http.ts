@@ -1,4 +1,4 @@
-import { Codes, UnionhallError, type GraphQLErrorLike } from "./errors.js";
+import { Codes, report, UnionhallError, type GraphQLErrorLike } from "./errors.js";
 
 /** What GraphQL answers, as it comes. */
 export interface Result<Data = unknown> {
@@ -38,6 +38,7 @@ export class Http {
 
   /** Raises UnionhallError when no GraphQL answer came. `token` null: the browser's cookie counts. */
   async post(request: Request, { token, timeoutMs, signal }: Posting): Promise<Answer> {
+    const body = jsonOf(request);
     const clock = new AbortController();
     const timer = setTimeout(() => clock.abort(), timeoutMs);
     const stop = (): void => clock.abort();
@@ -54,7 +55,7 @@ export class Http {
         credentials: token ? "omit" : "include",
         cache: "no-store",
         redirect: "error",
-        body: JSON.stringify(request),
+        body,
         signal: clock.signal,
       });
       return await answerOf(response);
@@ -66,6 +67,15 @@ export class Http {
       clearTimeout(timer);
       signal?.removeEventListener("abort", stop);
     }
+  }
+}
+
+function jsonOf(request: Request): string {
+  try {
+    return JSON.stringify(request);
+  } catch (error) {
+    report(error);
+    throw new UnionhallError(Codes.notSent);
   }
 }
 

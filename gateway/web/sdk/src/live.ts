@@ -78,8 +78,8 @@ export class Live implements Ground {
   end(reason: EndReason): void {
     if (this.#ended) return;
     this.#ended = reason;
-    for (const follower of [...this.#followers]) follower.fail(this.#endedError(reason));
     for (const socket of [...this.#leaving, ...(this.socket ? [this.socket] : [])]) socket.dispose();
+    for (const follower of [...this.#followers]) follower.fail(this.#endedError(reason));
     this.#leaving.clear();
     this.socket = null;
     this.#breaks = 0;
@@ -94,9 +94,8 @@ export class Live implements Ground {
     this.changed();
   }
 
-  left(one: Follower): void {
+  leave(one: Follower): void {
     this.#followers.delete(one);
-    this.changed();
   }
 
   changed(): void {

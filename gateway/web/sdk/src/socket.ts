@@ -1,6 +1,6 @@
 import { createClient, type Client as WsClient } from "graphql-ws";
 import type { Auth } from "./auth.js";
-import type { GraphQLErrorLike } from "./errors.js";
+import { Codes, report, type GraphQLErrorLike } from "./errors.js";
 import type { Request, Result } from "./http.js";
 import type { Positions } from "./positions.js";
 import { backoffMs, type Backoff, type Waiting } from "./waiting.js";
@@ -35,7 +35,7 @@ export interface SocketEvents {
   over(reason: EndReason | null): void;
 }
 
-/** Nothing is sent for the first reconnect's sake while a page changes. */
+/** An unused socket is kept while a person goes from one page to the next. */
 const LINGER_MS = 3_000;
 const ACK_WAIT_MS = 15_000;
 /** The server pings every 25 s; a silence of this much more means that nobody is there. */
@@ -68,6 +68,7 @@ export class Socket {
   #token: string | null = null;
   #refusals = 0;
   #closeCode = 0;
+  #why: unknown;
   #reason: EndReason | null = null;
   #isOver = false;
   #heardAt = 0;
@@ -84,7 +85,7 @@ export class Socket {
       connectionAckWaitTimeout: ACK_WAIT_MS,
       retryAttempts: Infinity,
       retryWait: (tries) => this.#pause(tries),
-      shouldRetry: () => !this.isLeaving && !this.#isOver,
+      shouldRetry: (why) => !this.isLeaving && !this.#isOver && !isMistake(why),
       connectionParams: () => this.#greet(),
       generateID: (payload) => this.#ids.get(payload) ?? "0",
       on: {
@@ -93,6 +94,7 @@ export class Socket {
         message: () => void (this.#heardAt = Date.now()),
         ping: (isReceived, payload) => isReceived && this.#told(payload),
         closed: (event) => this.#closed(event),
+        error: (why) => void (this.#why = why),
       },
     });
   }
@@ -109,7 +111,8 @@ export class Socket {
     });
     return () => {
       this.#sinks.delete(id);
-      end();
+      // Once disposed, closing ends them all; ended one by one they would leave a timer behind.
+      if (!this.#isOver || this.phase !== "open") end();
     };
   }
 
@@ -182,8 +185,10 @@ export class Socket {
     this.#closeCode = code;
     clearInterval(this.#watchdog);
     if (code === FORBIDDEN) this.#refused(reason);
+    this.phase = "offline";
+    this.retryAt = Date.now();
     for (const sink of [...this.#sinks.values()]) sink.lost();
-    this.#become("offline");
+    this.#events.changed();
   }
 
   #refused(reason: string): void {
@@ -197,6 +202,11 @@ export class Socket {
     const sink = this.#take(id);
     if (Array.isArray(error)) {
       sink?.failed(error as GraphQLErrorLike[]);
+      return;
+    }
+    if (isMistake(error) && error !== this.#why) {
+      report(error); // this operation's own: variables that are no JSON, say
+      sink?.failed([{ message: "", extensions: { code: Codes.notSent } }]);
       return;
     }
     sink?.dropped();
@@ -220,4 +230,9 @@ export class Socket {
     this.phase = phase;
     this.#events.changed();
   }
+}
+
+/** Neither a close event nor a failure of the network, which come back: to repeat it would never end. */
+function isMistake(why: unknown): boolean {
+  return why instanceof Error && typeof (why as { code?: unknown }).code !== "number";
 }

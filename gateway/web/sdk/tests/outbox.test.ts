@@ -1,0 +1,188 @@
+import "fake-indexeddb/auto";
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { memoryStore, uuid7, type Outbox, type OutboxEntry, type OutboxStore } from "../src/index.js";
+import { indexedDbStore } from "../src/indexeddb.js";
+import { pass, scene, settle, type Scene } from "./scene.js";
+
+const SEND = "mutation ($input: In!) { send(input: $input) { seq } }";
+const DAY_MS = 86_400_000;
+
+const say = (outbox: Outbox, text: string, lane = "cv:1"): Promise<any> =>
+  outbox.send(SEND, (clientKey) => ({ input: { text, clientKey } }), { lane });
+const sent = ({ asked }: Scene): string[] => asked.map(({ variables }) => variables.input.text);
+const keys = ({ asked }: Scene): string[] => asked.map(({ variables }) => variables.input.clientKey);
+const ok = (seq: number): object => ({ data: { send: { seq } } });
+const refused = (code: string, more = {}): object => ({ data: null, errors: [{ message: "", path: ["send"], extensions: { code, ...more } }] });
+
+test("a mutation is sent under one key until it is answered, and then forgotten", async (t) => {
+  const here = scene(t);
+  const store = memoryStore();
+  const outbox = here.client.openOutbox({ account: "a", store });
+  here.answers.push(new TypeError("offline"), refused("unavailable"), new Response("", { status: 503 }), ok(1));
+  const answer = say(outbox, "hello");
+  await settle();
+  assert.equal((await store.load("a")).length, 1);
+  for (let n = 0; n < 3; n += 1) await pass(4_000);
+
+  assert.deepEqual(await answer, { send: { seq: 1 } });
+  assert.equal(new Set(keys(here)).size, 1);
+  assert.equal(here.asked.length, 4);
+  assert.match(keys(here)[0]!, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.deepEqual([outbox.entries.current, await store.load("a")], [[], []]);
+});
+
+test("a lane keeps its order while it waits, and others go on", async (t) => {
+  const here = scene(t);
+  const outbox = here.client.openOutbox({ account: "a", store: memoryStore() });
+  here.answers.push(new TypeError("offline"), ok(1), ok(1), ok(2));
+  const all = [say(outbox, "one"), say(outbox, "two"), say(outbox, "other", "cv:2")];
+  await settle();
+  assert.deepEqual(sent(here), ["one", "other"]);
+  await pass(1_000);
+
+  await Promise.all(all);
+  assert.deepEqual(sent(here), ["one", "other", "one", "two"]);
+});
+
+test("what is refused is said at once and does not hold up the next", async (t) => {
+  const here = scene(t);
+  const outbox = here.client.openOutbox({ account: "a", store: memoryStore() });
+  here.answers.push(refused("text.too_long", { max: 4000 }), ok(1));
+  const [bad, good] = [say(outbox, "long"), say(outbox, "short")];
+
+  await assert.rejects(bad, { code: "text.too_long", extensions: { max: 4000 } });
+  assert.deepEqual(await good, { send: { seq: 1 } });
+});
+
+test("a limit is waited for as long as the server says", async (t) => {
+  const here = scene(t);
+  const outbox = here.client.openOutbox({ account: "a", store: memoryStore() });
+  here.answers.push(refused("limited", { retryAfterS: 20 }), ok(1));
+  const answer = say(outbox, "x");
+  await settle();
+  await pass(19_000);
+  assert.equal(here.asked.length, 1);
+  await pass(1_100);
+
+  assert.deepEqual(await answer, { send: { seq: 1 } });
+});
+
+test("its number is bounded, and nothing was taken in that is refused", async (t) => {
+  const here = scene(t);
+  const outbox = here.client.openOutbox({ account: "a", store: memoryStore(), entriesMax: 2 });
+  for (const text of ["1", "2"]) void say(outbox, text);
+  await settle();
+  await assert.rejects(say(outbox, "3"), { code: "outbox.full", extensions: { max: 2 } });
+
+  assert.equal(outbox.entries.current.length, 2);
+});
+
+test("what has waited for a day is given up, and is not sent later", async (t) => {
+  const here = scene(t);
+  const outbox = here.client.openOutbox({ account: "a", store: memoryStore() });
+  here.answers.push(new TypeError("offline"));
+  const answer = assert.rejects(say(outbox, "x"), { code: "outbox.too_old" });
+  await settle();
+  await pass(DAY_MS + 1);
+  await answer;
+
+  assert.equal(here.asked.length, 1);
+});
+
+test("a store that does not keep it is no outbox: the person is told", async (t) => {
+  const here = scene(t);
+  const store: OutboxStore = { ...memoryStore(), put: async () => { throw new Error("quota"); } };
+  await assert.rejects(say(here.client.openOutbox({ account: "a", store }), "x"), { code: "outbox.unstored" });
+
+  assert.equal(here.asked.length, 0);
+});
+
+test("after a restart what is left is sent with its old key, in its order", async (t) => {
+  const here = scene(t);
+  const store = memoryStore();
+  const first = here.client.openOutbox({ account: "a", store });
+  for (const text of ["one", "two"]) void say(first, text);
+  await settle();
+  first.close();
+  const [key] = keys(here);
+
+  here.answers.push(ok(1), ok(2));
+  const ended: string[] = [];
+  const second = here.client.openOutbox({ account: "a", store });
+  second.settled((entry, outcome) => ended.push(`${(entry.variables as any).input.text} ${JSON.stringify(outcome)}`));
+  await settle();
+
+  assert.deepEqual(sent(here), ["one", "one", "two"]);
+  assert.equal(keys(here)[1], key);
+  assert.deepEqual(ended, [`one {"data":{"send":{"seq":1}}}`, `two {"data":{"send":{"seq":2}}}`]);
+});
+
+test("another account neither sees nor sends what somebody left", async (t) => {
+  const here = scene(t);
+  const store = memoryStore();
+  void say(here.client.openOutbox({ account: "a", store }), "mine");
+  await settle();
+  const other = here.client.openOutbox({ account: "b", store });
+  await settle();
+  await pass(60_000);
+
+  assert.deepEqual(other.entries.current, []);
+  assert.equal(here.asked.length, 1);
+});
+
+test("signing out clears it, here and in the store", async (t) => {
+  const here = scene(t);
+  const store = memoryStore();
+  const outbox = here.client.openOutbox({ account: "a", store });
+  const answer = assert.rejects(say(outbox, "x"), { code: "outbox.cleared" });
+  await settle();
+  here.answers.push({ data: { signOut: { endedCount: 1 } } });
+  await here.client.signOut();
+  await answer;
+
+  assert.deepEqual(await store.load("a"), []);
+  await assert.rejects(say(outbox, "late"), { code: "outbox.cleared" });
+  await pass(60_000);
+  assert.equal(here.asked.length, 2);
+});
+
+test("who is signed out by the server loses nothing of what was to be sent", async (t) => {
+  const here = scene(t);
+  const outbox = here.client.openOutbox({ account: "a", store: memoryStore() });
+  here.answers.push(refused("access.unauthenticated"), ok(1));
+  const answer = say(outbox, "x");
+  await settle();
+  assert.equal(outbox.entries.current.length, 1);
+  await pass(1_000);
+
+  assert.deepEqual(await answer, { send: { seq: 1 } });
+});
+
+test("when the network is back nothing waits any longer", async (t) => {
+  const here = scene(t);
+  const outbox = here.client.openOutbox({ account: "a", store: memoryStore() });
+  for (let n = 0; n < 5; n += 1) here.answers.push(new TypeError("offline"));
+  here.answers.push(ok(1));
+  const answer = say(outbox, "x");
+  await settle();
+  for (let n = 0; n < 5; n += 1) {
+    here.client.wake();
+    await settle();
+  }
+
+  assert.deepEqual(await answer, { send: { seq: 1 } });
+});
+
+test("the browser's database keeps entries by account, in order", async () => {
+  const store = indexedDbStore();
+  const entry = (account: string, text: string, at: number): OutboxEntry => ({ account, clientKey: uuid7(at), lane: "", document: { text }, variables: { text }, at });
+  const [late, early, other] = [entry("a", "2", 2_000), entry("a", "1", 1_000), entry("b", "3", 3_000)];
+  for (const one of [late, early, other]) await store.put(one);
+
+  assert.deepEqual(await indexedDbStore().load("a"), [early, late]);
+  await store.remove("a", early.clientKey);
+  assert.deepEqual(await store.load("a"), [late]);
+  await store.clear("a");
+  assert.deepEqual([await store.load("a"), await store.load("b")], [[], [other]]);
+});
