@@ -53,17 +53,22 @@ class Sessions:
         given = token or cookie
         if not given:
             return None
-        admitted = await actors.admit_token(given, self._clock.now())
-        return Admission(admitted.actor, admitted.expires_at) if admitted else None
+        return _admission(await actors.admit_token(given, self._clock.now()))
 
     async def refresh(self, session_id: UUID, *, is_used: bool = False) -> Admission | None:
         """The same session as it stands now; ``is_used``: its user has acted since."""
-        admitted = await actors.admit_session(session_id, self._clock.now(), is_used=is_used)
-        return Admission(admitted.actor, admitted.expires_at) if admitted else None
+        now = self._clock.now()
+        return _admission(await actors.admit_session(session_id, now, is_used=is_used))
 
     async def actor(self, token: str) -> Actor | None:
         """The actor of an HTTP request's token."""
         return await actors.actor_of_token(token, self._clock.now())
+
+
+def _admission(of: actors.Admitted | None) -> Admission | None:
+    if of is None:
+        return None
+    return Admission(of.actor, of.expires_at, of.changes_at, of.watched)
 
 
 @dataclass(slots=True)

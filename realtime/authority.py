@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.kernel.actor import Actor
+from domain.kernel.streams import StreamState
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +18,14 @@ class Admission:
 
     actor: Actor
     expires_at: datetime | None = None
+    changes_at: datetime | None = None
+    """When its rights next change by date, which no event will tell."""
+    watched: StreamState | None = None
+    """Where the account's own stream stood at that look, if the look says so."""
 
 
 class Authenticator(Protocol):
-    """Answers from the database each time; the wiring binds it to the access slice."""
+    """Answers as the database has it; the wiring binds it to the access slice."""
 
     async def authenticate(self, token: str | None, cookie: str | None) -> Admission | None:
         """The session of a token, else of a cookie; None: nobody, or a session that has ended."""
@@ -37,13 +42,17 @@ class Authenticator(Protocol):
 class Standing:
     """What one connection may act as. ``actor`` is None once the session has ended."""
 
-    __slots__ = ("_asking", "_authenticator", "_gate", "_is_used", "_next", "actor", "expires_at")
+    __slots__ = (
+        *("_asking", "_authenticator", "_gate", "_is_used", "_next"),
+        *("actor", "changes_at", "expires_at"),
+    )
 
     def __init__(
         self, admission: Admission, authenticator: Authenticator, gate: asyncio.Semaphore
     ) -> None:
         self.actor: Actor | None = admission.actor
         self.expires_at = admission.expires_at
+        self.changes_at = admission.changes_at
         self._authenticator = authenticator
         self._gate = gate
         self._is_used = False
@@ -86,6 +95,7 @@ class Standing:
                 self.actor = None
             else:
                 self.actor, self.expires_at = admission.actor, admission.expires_at
+                self.changes_at = admission.changes_at
         finally:
             self._asking = None
 

@@ -12,17 +12,23 @@ from typing import Any
 from uuid import UUID
 
 from domain.kernel.actor import Actor
-from domain.kernel.streams import LoggedEvent, account_stream
+from domain.kernel.streams import LoggedEvent, StreamState, account_stream
 from realtime.authority import Standing
 from realtime.bounds import TOKEN_MAX
 from realtime.node import Node
 from realtime.tail import Tail
+from realtime.timing import TimerHandle
+
+DUE_MIN_S = 0.05
+"""Between two looks at a date that has come: clocks of this process and its timers may differ."""
+DUE_MAX_S = 3_600.0
+"""Further dates are looked for again by then; timers of years are no use to anybody."""
 
 
 class Session:
     """Whose socket it is. A Follower of the account's stream that is never delivered to."""
 
-    __slots__ = ("_cookie", "_is_watched", "_node", "_on_change", "_standing", "_tails")
+    __slots__ = (*("_cookie", "_due", "_is_watched", "_node", "_on_change", "_standing", "_tails"),)
 
     def __init__(self, node: Node, cookie: str | None, on_change: Callable[[], None]) -> None:
         self._node = node
@@ -31,6 +37,7 @@ class Session:
         self._standing: Standing | None = None
         self._tails: list[Tail] = []
         self._is_watched = False
+        self._due: TimerHandle | None = None
 
     @property
     def actor(self) -> Actor | None:
@@ -79,10 +86,20 @@ class Session:
         self._standing = Standing(admission, node.authenticator, node.renew_gate)
         if self.account is None:
             return True
-        # Watched first and then looked at once more: a sign-out in between is not missed.
-        self._tails = await node.tails.follow([account_stream(self.account)], self)
+        if not await self._watch(account_stream(self.account), admission.watched):
+            return await self.standing(renew=True) is not None
+        self._arm()
+        return True
+
+    async def _watch(self, stream: str, seen: StreamState | None) -> bool:
+        """Follow the account's stream. Whether the admission is as new as all that is heard so far;
+        else it is to be looked at once more, so that no sign-out in between is missed."""
+        tails = self._node.tails
+        tail = tails.follow_from(seen, self) if seen is not None else None
+        self._tails = [tail] if tail is not None else await tails.follow([stream], self)
         self._is_watched = True
-        return await self.standing(renew=True) is not None
+        tail = self._tails[0]
+        return seen is not None and tail.epoch == seen.epoch and tail.last <= seen.top
 
     def used(self) -> None:
         """The user has acted: the session is not idle."""
@@ -93,11 +110,16 @@ class Session:
         """The actor: as last seen, or as the database has it now. None: the session has ended."""
         assert self._standing is not None, "an operation before signing in"
         actor = await (self._standing.renewed() if renew else self._standing.current())
+        if renew:
+            self._arm()
         return None if renew and self.is_expired else actor
 
     def end(self) -> None:
         """The socket closes: watch no more."""
         self._is_watched = False
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
         self._node.tails.unfollow(self._tails, self)
 
     # As a follower of the account's stream
@@ -119,6 +141,25 @@ class Session:
 
     async def deliver(self, event: LoggedEvent) -> None:
         """Never called."""
+
+    def _arm(self) -> None:
+        """Be woken when the session ends or its rights change by date, to stop and look again."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        if self._standing is None or not self._is_watched:
+            return
+        due = [
+            at for at in (self._standing.expires_at, self._standing.changes_at) if at is not None
+        ]
+        if due:
+            in_s = (min(due) - self._node.clock.now()).total_seconds()
+            in_s = min(max(in_s, DUE_MIN_S), DUE_MAX_S)
+            self._due = self._node.timers.call_later(in_s, self._is_due)
+
+    def _is_due(self) -> None:
+        self._due = None
+        self._changed()
 
     def _changed(self) -> None:
         # Before it is watched, signing in is still to look once more.

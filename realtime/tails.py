@@ -107,6 +107,22 @@ class Tails:
             raise
         return tails
 
+    def follow_from(self, state: StreamState, follower: Follower) -> Tail | None:
+        """As ``follow``, of a stream whose state was read a moment ago: without reading it again.
+
+        What was written in between is found by the next tick's sweep at the latest. None, and
+        nothing is followed: somebody is just opening the tail, so ``follow`` costs nothing either.
+        """
+        tail = self._tail(state.id)
+        if not tail.is_ready:
+            if tail.stream in self._opening:
+                return None
+            tail.opened(state)
+            self._wheel.plan(tail, self._timers.time())
+        tail.followers[follower] = None
+        tail.idle_since = None
+        return tail
+
     def unfollow(self, tails: Sequence[Tail], follower: Follower) -> None:
         """Let it hear no more. The tail stays for a while, for those who come back."""
         for tail in tails:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 from uuid import UUID
 
 from domain.access import pledges
@@ -15,28 +15,39 @@ from domain.access.tokens import parse_token
 from domain.kernel.actor import Actor, Hierarchy, Reach
 from domain.kernel.clock import FEDERATION_ZONE
 from domain.kernel.database import Record, fetch
+from domain.kernel.streams import StreamState, account_stream
 
 _ACTOR_SQL = """
 SELECT s.id, s.kind, s.seen_at, s.token_expires_at, s.expires_at,
        a.id AS account_id, a.kind AS account_kind, a.member_id, a.consultant_id,
-       a.authority_version, g.roles, g.hierarchies, g.union_ids, g.paths,
-       ARRAY(SELECT DISTINCT seat.union_id FROM org_seat seat
-              WHERE seat.account_id = a.id AND seat.from_on <= $2
-                AND (seat.to_on IS NULL OR seat.to_on > $2)) AS offices,
+       a.authority_version, g.roles, g.hierarchies, g.union_ids, g.paths, g.changes_at,
+       o.unions AS offices, o.changes_on,
        EXISTS (SELECT 1 FROM access_pledge p
-                WHERE p.account_id = a.id AND p.version = $4) AS is_pledged
+                WHERE p.account_id = a.id AND p.version = $4) AS is_pledged,
+       me.epoch, me.top, me.floor
   FROM access_session s
   JOIN access_account a ON a.id = s.account_id AND a.state = 'active'
+  LEFT JOIN stream me ON me.id = 'me:' || a.id
   CROSS JOIN LATERAL (
-    SELECT array_agg(grant_.role) AS roles, array_agg(grant_.hierarchy) AS hierarchies,
-           array_agg(grant_.union_id) AS union_ids, array_agg(grant_.path) AS paths
-      FROM (SELECT gr.role, gr.hierarchy, gr.union_id,
-                   CASE gr.hierarchy WHEN 'line' THEN u.line_path ELSE u.territory_path END AS path
-              FROM access_grant gr JOIN org_union u ON u.id = gr.union_id
-             WHERE gr.account_id = a.id AND gr.revoked_at IS NULL AND gr.valid_from <= $3
-               AND (gr.valid_to IS NULL OR gr.valid_to > $3)
-             ORDER BY gr.id) grant_
-     WHERE grant_.path IS NOT NULL) g
+    SELECT array_agg(role) FILTER (WHERE is_now) AS roles,
+           array_agg(hierarchy) FILTER (WHERE is_now) AS hierarchies,
+           array_agg(union_id) FILTER (WHERE is_now) AS union_ids,
+           array_agg(path) FILTER (WHERE is_now) AS paths,
+           least(min(valid_from) FILTER (WHERE valid_from > $3),
+                 min(valid_to) FILTER (WHERE valid_to > $3)) AS changes_at
+      FROM (SELECT gr.role, gr.hierarchy, gr.union_id, gr.valid_from, gr.valid_to, u.path,
+                   gr.valid_from <= $3 AND (gr.valid_to IS NULL OR gr.valid_to > $3) AS is_now
+              FROM access_grant gr JOIN LATERAL (
+                SELECT CASE gr.hierarchy WHEN 'line' THEN line_path ELSE territory_path END AS path
+                  FROM org_union WHERE id = gr.union_id) u ON u.path IS NOT NULL
+             WHERE gr.account_id = a.id AND gr.revoked_at IS NULL
+             ORDER BY gr.id) grant_) g
+  CROSS JOIN LATERAL (
+    SELECT array_agg(DISTINCT seat.union_id) FILTER (
+             WHERE seat.from_on <= $2 AND (seat.to_on IS NULL OR seat.to_on > $2)) AS unions,
+           least(min(seat.from_on) FILTER (WHERE seat.from_on > $2),
+                 min(seat.to_on) FILTER (WHERE seat.to_on > $2)) AS changes_on
+      FROM org_seat seat WHERE seat.account_id = a.id) o
  WHERE s.ended_at IS NULL AND """
 _BY_TOKEN_SQL = _ACTOR_SQL + "s.token_hash = $1"
 _BY_SESSION_SQL = _ACTOR_SQL + "s.id = $1"
@@ -48,6 +59,10 @@ class Admitted:
 
     actor: Actor
     expires_at: datetime
+    changes_at: datetime | None
+    """When a grant or a seat next begins or ends by its date; None: none does."""
+    watched: StreamState
+    """Where the account's own stream stood when this was read: what comes after may change it."""
 
 
 async def admit_token(token: str, now: datetime) -> Admitted | None:
@@ -111,11 +126,22 @@ def _admitted(row: Record, seen_at: datetime | None = None) -> Admitted:
         member_id=row["member_id"],
         session_id=row["id"],
         consultant_id=row["consultant_id"],
-        offices=frozenset(row["offices"]),
+        offices=frozenset(row["offices"] or ()),
         reaches=tuple(_reaches(row, asleep)),
         authority_version=row["authority_version"],
     )
-    return Admitted(actor, _ends_at(row, seen_at))
+    me = account_stream(actor.account())
+    watched = StreamState(me, row["epoch"], row["top"], row["floor"]) if row["epoch"] else None
+    return Admitted(actor, _ends_at(row, seen_at), _changes_at(row), watched or StreamState(me))
+
+
+def _changes_at(row: Record) -> datetime | None:
+    """Seats change with the federation's day."""
+    at: datetime | None = row["changes_at"]
+    if row["changes_on"] is None:
+        return at
+    day = datetime.combine(row["changes_on"], time(), FEDERATION_ZONE).astimezone(UTC)
+    return day if at is None else min(at, day)
 
 
 def _reaches(row: Record, asleep: frozenset[object]) -> Iterator[Reach]:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, cast
 from uuid import UUID
 
 import orjson
@@ -49,11 +49,11 @@ class Fact:
 
     def body(self) -> dict[str, Json]:
         """The fields as JSON: ids as text, instants in ISO 8601, bytes in base64."""
-        return {name: to_json(getattr(self, name)) for name in _names(type(self))}
+        return {name: to_json(getattr(self, name)) for name in _names(cast(type, type(self)))}
 
 
 @cache
-def _names(of: Any) -> tuple[str, ...]:
+def _names(of: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(of))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from uuid import uuid4
 
 import pytest
@@ -17,6 +17,7 @@ from domain.kernel.capabilities import Capability
 from domain.kernel.clock import FEDERATION_ZONE
 from domain.kernel.database import fetch
 from domain.kernel.ids import new_id
+from domain.kernel.streams import stream_states
 from domain.kernel.work import Works
 from domain.org.models import Post, Seat
 from tests.support.access import APP, BROWSER, a_grant, an_account, signed_in, the_actor
@@ -237,3 +238,74 @@ def test_no_role_has_everything_and_each_is_in_the_table() -> None:
         assert Capability.PUBLIC not in held
         # Who works a window governs nobody; who governs works no window.
         assert not {Capability.CONSULT, Capability.GRANT_WRITE} <= held
+
+
+async def test_admission_tells_when_rights_next_change_by_date(
+    works: Works, clock: FrozenClock
+) -> None:
+    matrix = await a_matrix()
+    account = await an_account(works, kind=AccountKind.STAFF)
+    session = await signed_in(works, account, client=APP)
+    hour = timedelta(hours=1)
+    now = clock.now()
+
+    async def changes_at() -> object:
+        admitted = await access.admit_session(session.session_id, clock.now())
+        assert admitted is not None
+        return admitted.changes_at
+
+    assert await changes_at() is None
+    begun, to_come = now - hour, now + 6 * hour
+    await a_grant(works, account.id, Role.AUDITOR, matrix.city, valid_from=to_come)
+    assert await changes_at() == to_come
+    await a_grant(
+        works, account.id, Role.CHAIR, matrix.a, valid_from=begun, valid_to=now + 5 * hour
+    )
+    assert await changes_at() == now + 5 * hour
+    revoked = await a_grant(
+        works, account.id, Role.CHAIR, matrix.b, valid_from=begun, valid_to=now + hour
+    )
+    assert await changes_at() == now + hour
+    async with works.open(SYSTEM) as w:
+        await access.revoke_grant(w, revoked)
+    assert await changes_at() == now + 5 * hour
+
+
+@pytest.mark.parametrize(("first", "end"), [(1, None), (-1, 1), (0, 1), (1, 9)])
+async def test_seats_change_rights_at_midnight_in_the_federation(
+    works: Works, clock: FrozenClock, first: int, end: int | None
+) -> None:
+    matrix = await a_matrix()
+    account = await an_account(works)
+    session = await signed_in(works, account)
+    today, day = clock.now().astimezone(FEDERATION_ZONE).date(), timedelta(days=1)
+    await Seat.create(
+        id=new_id(), union_id=matrix.a.id, account_id=account.id, post=Post.CHAIR,
+        from_on=today + first * day, to_on=None if end is None else today + end * day,
+    )  # fmt: skip
+    admitted = await access.admit_session(session.session_id, clock.now())
+
+    assert admitted is not None
+    assert admitted.changes_at == datetime.combine(today + day, time(), FEDERATION_ZONE)
+    clock.advance(seconds=(admitted.changes_at - clock.now()).total_seconds() - 1)
+    before = await access.actor_of_session(session.session_id, clock.now())
+    clock.advance(seconds=1)
+    after = await access.actor_of_session(session.session_id, clock.now())
+
+    assert before is not None
+    assert after is not None
+    assert before.offices != after.offices
+
+
+async def test_an_admission_tells_where_the_accounts_own_stream_stood(
+    works: Works, clock: FrozenClock
+) -> None:
+    account = await an_account(works)
+    session = await signed_in(works, account)
+    admitted = await access.admit_token(session.token.text, clock.now())
+
+    assert admitted is not None
+    me = f"me:{account.id}"
+    state = (await stream_states([me]))[me]
+    assert (admitted.watched.id, admitted.watched.epoch) == (me, state.epoch)
+    assert (admitted.watched.top, admitted.watched.floor) == (1, 0)
