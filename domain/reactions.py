@@ -16,7 +16,7 @@ from domain.access.roles import Role
 from domain.kernel.actor import SYSTEM
 from domain.kernel.clock import FEDERATION_ZONE
 from domain.kernel.work import Reactions, Work, Works
-from domain.org.facts import SeatEnded
+from domain.org.facts import SeatEnded, UnionMoved
 from domain.org.models import Post
 
 JobHandler: TypeAlias = Callable[[Works, Mapping[str, Any]], Awaitable[None]]
@@ -41,6 +41,15 @@ async def end_what_came_with_the_seat(w: Work, fact: SeatEnded) -> None:
         )
 
 
+async def tell_whose_grants_moved(w: Work, fact: UnionMoved) -> None:
+    """A moved union takes grants along, and leaves the reach of those above where it stood.
+
+    Holders of seats have been told by the move itself.
+    """
+    unions = (*fact.moved, *fact.left)
+    await access.tell_grants_moved(w, fact.union_id, at=unions, told=fact.holders)
+
+
 async def purge_expired(works: Works, _payload: Mapping[str, Any]) -> None:
     """Sessions long ended are gone."""
     async with works.open(SYSTEM) as w:
@@ -49,6 +58,7 @@ async def purge_expired(works: Works, _payload: Mapping[str, Any]) -> None:
 
 REACTIONS: Reactions = {
     SeatEnded.kind: (end_what_came_with_the_seat,),
+    UnionMoved.kind: (tell_whose_grants_moved,),
 }
 
 JOBS: Mapping[str, JobHandler] = {

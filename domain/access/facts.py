@@ -8,7 +8,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from domain.access.models import EndReason
-from domain.kernel.streams import Fact, account_stream
+from domain.kernel.streams import Fact, Json, account_stream
 
 
 class Change(StrEnum):
@@ -62,3 +62,22 @@ class AuthorityChanged(Fact):
 
     def streams(self) -> tuple[str, ...]:
         return (account_stream(self.account_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantsMoved(Fact):
+    """A union moved into or out of the reach of these accounts' grants.
+
+    One fact however many accounts; they name streams only and stay out of the body.
+    """
+
+    kind: ClassVar[str] = "access.grants_moved"
+    is_authority: ClassVar[bool] = True
+    union_id: UUID
+    account_ids: tuple[UUID, ...]
+
+    def streams(self) -> tuple[str, ...]:
+        return tuple(map(account_stream, self.account_ids))
+
+    def body(self) -> dict[str, Json]:
+        return {"union_id": str(self.union_id)}

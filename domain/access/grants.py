@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from domain.access import pledges
-from domain.access.facts import AuthorityChanged, Change
+from domain.access.facts import AuthorityChanged, Change, GrantsMoved
 from domain.access.roles import Role
 from domain.access.rules import (
     NoSuchLine,
     OwnGrant,
     PledgeOutdated,
+    TooManyHolders,
     ensure_grant_times,
     ensure_may_grant,
 )
@@ -28,6 +29,8 @@ from domain.kernel.work import Work
 
 GRANTS_MAX = 10_000
 """Of one bulk call."""
+MOVED_HOLDERS_MAX = 20_000
+"""Accounts told of one move: the federation's cadres several times over; a second of one commit."""
 GRANT_ROWS_MAX = 200
 """Grants shown of one account; a person holds a handful."""
 
@@ -140,6 +143,29 @@ async def end_grants(
         await audit.record(w, "access.grant_ended", subject_kind="grant", subject_id=row["id"])
         w.record(AuthorityChanged(account_id, Change.REVOKED, row["id"], union_id, row["role"]))
     return len(rows)
+
+
+async def tell_grants_moved(
+    w: Work, union_id: UUID, *, at: Collection[UUID], told: Collection[UUID]
+) -> None:
+    """Whoever holds a grant, or will, at one of these unions is told that it reaches elsewhere now.
+
+    For the reaction to a move, which has been authorised; ``told`` have been told otherwise.
+    Raises TooManyHolders.
+    """
+    rows = await w.fetch(
+        "SELECT DISTINCT account_id FROM access_grant WHERE union_id = ANY($1::uuid[])"
+        " AND revoked_at IS NULL AND (valid_to IS NULL OR valid_to > $2)"
+        " AND account_id <> ALL($3::uuid[]) LIMIT $4",
+        list(at),
+        w.now,
+        list(told),
+        MOVED_HOLDERS_MAX + 1,
+    )
+    if len(rows) > MOVED_HOLDERS_MAX:
+        raise TooManyHolders(max=MOVED_HOLDERS_MAX)
+    if rows:
+        w.record(GrantsMoved(union_id, tuple(row["account_id"] for row in rows)))
 
 
 async def import_grants(w: Work, grants: Sequence[NewGrant]) -> None:

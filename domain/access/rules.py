@@ -142,6 +142,12 @@ class NoSuchLine(Invalid):
     code: ClassVar[str] = "access.not_on_a_line"
 
 
+class TooManyHolders(Conflict):
+    """More accounts hold grants at the moved unions than one move may tell; ``max``."""
+
+    code: ClassVar[str] = "access.too_many_holders"
+
+
 class PledgeOutdated(Conflict):
     """Not the current version of the pledge; ``version`` is."""
 

@@ -32,6 +32,7 @@ from domain.access.grants import (
     list_grants,
     revoke_grant,
     sign_pledge,
+    tell_grants_moved,
 )
 from domain.access.identifiers import canonical_id_number, canonical_phone
 from domain.access.models import AccountKind, EndReason, SessionKind
@@ -91,6 +92,7 @@ __all__ = [
     "sign_out",
     "sign_out_everywhere",
     "sign_pledge",
+    "tell_grants_moved",
 ]
 
 

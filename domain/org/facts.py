@@ -32,8 +32,9 @@ class UnionFounded(Fact):
 class UnionMoved(Fact):
     """A union and all below it stand elsewhere: other people may see them from now on.
 
-    ``moved`` and ``holders`` (accounts with a seat in a moved union) name streams only; they stay
-    out of the body, which would repeat them in each stream.
+    ``moved`` and ``holders`` (accounts with a seat in a moved union) name streams only, and
+    ``left`` (the unions that it stood below) is for reactions; they stay out of the body, which
+    would repeat them in each stream.
     """
 
     kind: ClassVar[str] = "org.union_moved"
@@ -43,6 +44,7 @@ class UnionMoved(Fact):
     line_parent_id: UUID | None
     moved: tuple[UUID, ...]
     holders: tuple[UUID, ...]
+    left: tuple[UUID, ...] = ()
 
     def streams(self) -> tuple[str, ...]:
         return (*map(union_stream, self.moved), *map(account_stream, self.holders))

@@ -134,10 +134,11 @@ async def move_union(
     below = await _subtree(w, node)
     if line is None and any(row["line_parent_id"] == union_id for row in below):
         raise LineBelow
+    left = await _above(w, node)
     await _put(w, node, territory, line)
     moved = tuple(row["id"] for row in below)
     holders = await _seat_holders(w, moved)
-    w.record(UnionMoved(union_id, territory_parent_id, line_parent_id, moved, holders))
+    w.record(UnionMoved(union_id, territory_parent_id, line_parent_id, moved, holders, left))
 
 
 def cleaned(new: NewUnion) -> NewUnion:
@@ -226,6 +227,23 @@ async def _subtree(w: Work, node: Record) -> Sequence[Record]:
     if len(rows) > SUBTREE_UNIONS_MAX:
         raise SubtreeTooLarge(max=SUBTREE_UNIONS_MAX)
     return rows
+
+
+async def _above(w: Work, node: Record) -> tuple[UUID, ...]:
+    """The unions above it in either hierarchy."""
+    paths = [
+        path[: end + 1]
+        for path in (node["territory_path"], node["line_path"])
+        if path is not None
+        for end, character in enumerate(path[:-1])
+        if character == "/" and end
+    ]
+    rows = await w.fetch(
+        "SELECT id FROM org_union WHERE territory_path = ANY($1::text[])"
+        " OR line_path = ANY($1::text[])",
+        paths,
+    )
+    return tuple(row["id"] for row in rows)
 
 
 async def _put(w: Work, node: Record, territory: Record, line: Record | None) -> None:

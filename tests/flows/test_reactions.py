@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from domain import reactions
+from domain.access import grants
+from domain.access import service as access
 from domain.access.models import AccountKind
 from domain.access.roles import Role
+from domain.access.rules import TooManyHolders
 from domain.kernel.actor import SYSTEM, Actor, Hierarchy, Reach
 from domain.kernel.capabilities import Capability
 from domain.kernel.database import fetch
@@ -104,3 +107,58 @@ async def test_purging_is_repeatable_and_keeps_what_lives(works: Works) -> None:
         await reactions.purge_expired(works, {})
 
     assert (await fetch("SELECT count(*) AS n FROM access_session"))[0]["n"] == 1
+
+
+async def moved_with_told(works: Works, announcements: RememberedAnnouncements) -> dict[str, bool]:
+    """Who is told in the own stream when a union moves from one zone to another."""
+    city = await a_union(level=Level.FEDERATION)
+    east, west = await a_union(city, level=Level.ZONE), await a_union(city, level=Level.ZONE)
+    union = await a_union(east)
+    below, beside = await a_union(union), await a_union(east)
+    people = {}
+    for name, role, at in [
+        ("here", Role.CHAIR, union),
+        ("below", Role.UNION_ASSISTANT, below),
+        ("left", Role.ZONE_CADRE, east),
+        ("above both", Role.AUDITOR, city),
+        ("beside", Role.CHAIR, beside),
+        ("past", Role.CHAIR, union),
+        ("revoked", Role.CHAIR, union),
+        ("seated", Role.CHAIR, union),
+    ]:
+        people[name] = await an_account(works, kind=AccountKind.STAFF)
+        grant = await a_grant(works, people[name].id, role, at)
+        async with works.open(SYSTEM) as w:
+            if name == "past":
+                await w.execute("UPDATE access_grant SET valid_to = $2 WHERE id = $1", grant, w.now)
+            if name == "revoked":
+                await access.revoke_grant(w, grant)
+    async with works.open(KEEPER) as w:
+        today = federation_day(w.now)
+        await org.appoint(w, union.id, people["seated"].id, post=Post.CHAIR, from_on=today)
+    announcements.events.clear()
+    async with works.open(KEEPER) as w:
+        await org.move_union(w, union.id, territory_parent_id=west.id, line_parent_id=None)
+    told = [event.stream for event in announcements.events if event.is_authority]
+    assert len(told) == len(set(told))
+    return {name: f"me:{account.id}" in told for name, account in people.items()}
+
+
+async def test_a_moved_union_is_told_to_those_whose_grants_reach_it_now_or_did(
+    works: Works, announcements: RememberedAnnouncements
+) -> None:
+    told = await moved_with_told(works, announcements)
+
+    assert {name for name, is_told in told.items() if is_told} == {
+        "here", "below", "left", "above both", "seated"
+    }  # fmt: skip
+
+
+async def test_a_move_that_concerns_too_many_is_refused_whole(
+    works: Works, announcements: RememberedAnnouncements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grants, "MOVED_HOLDERS_MAX", 2)
+    with pytest.raises(TooManyHolders):
+        await moved_with_told(works, announcements)
+
+    assert announcements.events == []
