@@ -45,13 +45,18 @@ LIVE = '"live"'
 """Ours says when a subscription is live, and from which position on."""
 
 
-def board_opening(token: str, notice: str, alias: int | None = None, *, count: int = 1) -> Opening:
-    """A cadre who follows a board, ``count`` times over."""
+def board_opening(token: str, notice: str, alias: int | None = None) -> Opening:
+    """A cadre who follows the board of a notice."""
+    return boards_opening(token, [notice], alias)
+
+
+def boards_opening(token: str, notices: Sequence[str], alias: int | None = None) -> Opening:
+    """A cadre who follows the boards of these notices, or one board several times over."""
     query = BOARD_EVENTS % ("" if alias is None else f" n{alias}: recipients")
-    asked = {"query": query, "variables": {"noticeId": notice}}
+    asked = [{"query": query, "variables": {"noticeId": notice}} for notice in notices]
     return [
         initiation(token),
-        *((subscribe(f"s{number}", asked), LIVE) for number in range(count)),
+        *((subscribe(f"s{number}", each), LIVE) for number, each in enumerate(asked)),
     ]
 
 

@@ -48,19 +48,19 @@ def process_tree(pid: int) -> list[int]:
     return found
 
 
-def cpu_s(pid: int) -> float:
-    """Seconds of CPU that the process and its descendants have used, by the scheduler's count."""
+def cpu_s(*pids: int) -> float:
+    """Seconds of CPU that these and their descendants have used, by the scheduler's count."""
     spent = 0
-    for process in process_tree(pid):
+    for process in [each for pid in pids for each in process_tree(pid)]:
         for task in _listing(PROC / str(process) / "task"):
             spent += _first_number(_text(task / "schedstat"))
     return spent / NS_A_SECOND
 
 
-def rss_kib(pid: int) -> float:
-    """Resident memory of the process and its descendants."""
+def rss_kib(*pids: int) -> float:
+    """Resident memory of these processes and their descendants."""
     pages = 0
-    for process in process_tree(pid):
+    for process in [each for pid in pids for each in process_tree(pid)]:
         columns = _text(PROC / str(process) / "statm").split()
         pages += int(columns[1]) if len(columns) > 1 else 0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**10

@@ -89,6 +89,8 @@ class Candidate:
     plan: Mapping[str, Any]
     name: str = ""
     """Where one server is loaded in several ways; else the server's own."""
+    also: Sequence[Server] = ()
+    """Further processes that take their part of the load."""
 
     @property
     def label(self) -> str:
@@ -134,19 +136,22 @@ async def _measure(candidate: Candidate, number: int) -> Figures:
     """One run of the client; beside its own figures what the rest of the machine did."""
     started = time.monotonic()
     busy, postgres = machine.busy_s(), machine.postgres_cpu_s()
-    server_cpu = machine.cpu_s(candidate.server.pid)
+    servers = [candidate.server, *candidate.also]
+    pids = [server.pid for server in servers]
+    server_cpu = machine.cpu_s(*pids)
     plan = {
         **candidate.plan,
         "port": candidate.server.port,
+        "ports": [server.port for server in servers],
         "control_port": candidate.server.control_port,
-        "server_pid": candidate.server.pid,
+        "server_pids": pids,
         "core": machine.CLIENT_CORE,
         "round": number,
     }
     figures = await _run_client(candidate.client, plan)
     wall = time.monotonic() - started
     client_cpu = figures.pop("client_cpu_total_s", 0.0)
-    known = machine.cpu_s(candidate.server.pid) - server_cpu + client_cpu
+    known = machine.cpu_s(*pids) - server_cpu + client_cpu
     database = machine.grown(postgres, machine.postgres_cpu_s())
     foreign = max(0.0, machine.busy_s() - busy - known - database)
     return {

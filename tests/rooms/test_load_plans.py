@@ -20,6 +20,7 @@ from tests.load.live import (
     STRAWBERRY,
     board_following,
     board_opening,
+    boards_opening,
     confirmation,
     inbox_opening,
     peer_openings,
@@ -36,7 +37,7 @@ def sdl() -> GraphQLSchema:
 def test_what_ours_is_asked_is_valid(sdl: GraphQLSchema) -> None:
     openings: list[Opening] = [
         board_opening("t", "n"),
-        board_opening("t", "n", 7, count=2),
+        boards_opening("t", ["n", "m"], 7),
         inbox_opening("t", "u"),
         [(publication("z"), ""), (board_following(), ""), (confirmation("u"), "")],
     ]

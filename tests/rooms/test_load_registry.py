@@ -14,6 +14,7 @@ GOAL_KEYS = {
         *("cpu_us_per_delivery", "cpu_vs_websockets_broadcast", "cpu_vs_strawberry"),
         *("last_p50_ms", "last_p99_ms", "lost", "documents", "slow_reader", "n5000"),
     },
+    "growth": {"cpu_among_streams", "cpu_two_processes", "two_processes_deliver"},
     "receipts": {
         *("publish_to_all_s", "confirm_p99_ms", "summary_lag_ms", "summary_events_s_max"),
         "lost",

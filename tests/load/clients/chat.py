@@ -188,7 +188,7 @@ async def saturate(chat: Chat, plan: dict[str, Any]) -> dict[str, Any]:
         chat.send(index, time.perf_counter())
     await asyncio.sleep(plan["warm_s"])
     before = len(chat.ledger.latencies_s)
-    window = Window(plan["server_pid"])
+    window = Window(plan["server_pids"])
     await asyncio.sleep(plan["measure_s"])
     window.close()
     latencies = chat.ledger.latencies_s[before:]
@@ -207,7 +207,7 @@ async def saturate(chat: Chat, plan: dict[str, Any]) -> dict[str, Any]:
 async def hold_rate(chat: Chat, plan: dict[str, Any], rate_s: float) -> dict[str, Any]:
     """The open loop: messages leave when they are due, whatever has become of the former ones."""
     before = len(chat.ledger.latencies_s)
-    window = Window(plan["server_pid"])
+    window = Window(plan["server_pids"])
     for index, due in _due_times(len(chat.members), rate_s, plan["measure_s"]):
         wait = due - time.perf_counter()
         if wait > 0:
@@ -237,7 +237,7 @@ def _per_message_us(window: Window, messages: int) -> float | None:
 async def run(plan: dict[str, Any]) -> dict[str, Any]:
     """The figures of one run."""
     chat = Chat(plan)
-    opening = Window(plan["server_pid"])
+    opening = Window(plan["server_pids"])
     await chat.open()
     opening.close()
     figures = await saturate(chat, plan)

@@ -76,16 +76,17 @@ class Crowd:
     """All sockets."""
 
     def __init__(
-        self, port: int, request: bytes, openings: Iterable[Opening], heard: Heard
+        self, ports: Sequence[int], request: bytes, openings: Iterable[Opening], heard: Heard
     ) -> None:
-        self._port = port
+        self._ports = ports
         self._request = request
         self._epoll = select.epoll()
         self._by_fd: dict[int, Guest] = {}
         self._buffer = bytearray(READ_BYTES)
         self._view = memoryview(self._buffer)
         self._opening = 0
-        self.guests = [Guest(index, opening) for index, opening in enumerate(openings)]
+        self.guests: list[Guest] = []
+        self.invite(openings)
         self.heard = heard
         """Gets each text frame that lets nobody further, of those on their way in too."""
         self.let_in: Heard = _ignore
@@ -95,6 +96,11 @@ class Crowd:
         self.refused = 0
         """Sockets that were not opened at the first try."""
         self.reasons: list[str] = []
+
+    def invite(self, openings: Iterable[Opening]) -> None:
+        """Add guests, who come when the crowd is opened next; they take turns at the ports."""
+        for opening in openings:
+            self.guests.append(Guest(len(self.guests), opening))
 
     def open(
         self, *, at_once: int = OPENING_AT_ONCE, patience_s: float = OPENING_TIMEOUT_S
@@ -193,7 +199,7 @@ class Crowd:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW_BYTES)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, NARROW_SEGMENT_BYTES)
         sock.bind((f"127.0.1.{1 + guest.index // GUESTS_AN_ADDRESS}", 0))
-        sock.connect_ex(("127.0.0.1", self._port))
+        sock.connect_ex(("127.0.0.1", self._ports[guest.index % len(self._ports)]))
         guest.sock, guest.rest, guest.position, guest.is_ready = sock, b"", -1, False
         self._by_fd[sock.fileno()] = guest
         self._epoll.register(sock.fileno(), _WRITABLE)

@@ -38,9 +38,10 @@ class Audience:
 
     def __init__(self, plan: dict[str, Any]) -> None:
         request = upgrade(plan["path"], plan["port"], plan["headers"])
-        self.crowd = Crowd(plan["port"], request, plan["openings"], self._hear)
+        self.crowd = Crowd(plan["ports"], request, plan["openings"], self._hear)
         self.size = len(self.crowd.guests)
         self.slow: Guest | None = None
+        self.crowd.invite(plan.get("others", ()))
         self.number = plan["round"] * NUMBERS_A_ROUND
         self.got = self.lost = self.twice = self.slow_got = self.frame_bytes = 0
         self._topic = plan["topic"]
@@ -90,7 +91,7 @@ def measure(audience: Audience, plan: dict[str, Any], *, warm: int) -> dict[str,
         audience.publish()
         audience.crowd.pump_for(GAP_S)
     firsts, lasts, active_s, client_s = [], [], 0.0, 0.0
-    window = Window(plan["server_pid"])
+    window = Window(plan["server_pids"])
     for _ in range(plan["events"]):
         busy, started = time.process_time(), time.perf_counter()
         first, last = audience.publish()
@@ -118,7 +119,7 @@ def measure_beside_slow(audience: Audience, plan: dict[str, Any]) -> dict[str, A
     """
     crowd = audience.crowd
     alone = measure(audience, plan, warm=plan["warm"])
-    slow = audience.slow = Guest(audience.size, plan["slow_opening"], is_narrow=True)
+    slow = audience.slow = Guest(len(crowd.guests), plan["slow_opening"], is_narrow=True)
     crowd.guests.append(slow)
     if not crowd.open():
         return {"broke": f"the slow reader did not get in; {crowd.reasons}"}
@@ -159,7 +160,7 @@ def _in_kernel_bytes(guest: Guest) -> int:
 def run(plan: dict[str, Any]) -> dict[str, Any]:
     """The figures of one run."""
     audience = Audience(plan)
-    opening = Window(plan["server_pid"])
+    opening = Window(plan["server_pids"])
     if not audience.crowd.open():
         return {"broke": f"{audience.crowd.ready} are in; {audience.crowd.reasons}"}
     opening.close()
@@ -170,6 +171,7 @@ def run(plan: dict[str, Any]) -> dict[str, Any]:
         figures = measure(audience, plan, warm=plan["warm"])
     return {
         **figures,
+        "others": len(plan.get("others", ())),
         "subscribers": audience.size,
         "frame_bytes": audience.frame_bytes,
         "opening_cpu_ms": round(opening.server_cpu_s * 1e3 / audience.size, 3),

@@ -99,7 +99,7 @@ class Load:
     async def measure(self, plan: dict[str, Any]) -> Window:
         """Warm up, then count for as long as the plan says, then let the last ones finish."""
         await asyncio.sleep(plan["warm_s"])
-        window = Window(plan["server_pid"])
+        window = Window(plan["server_pids"])
         self._is_counting = True
         await asyncio.sleep(plan["measure_s"])
         self._is_counting = False

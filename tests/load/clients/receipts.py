@@ -39,7 +39,7 @@ class Notices:
 
     def __init__(self, plan: dict[str, Any]) -> None:
         request = upgrade(plan["path"], plan["port"], plan["headers"])
-        self.crowd = Crowd(plan["port"], request, plan["openings"], self._hear)
+        self.crowd = Crowd(plan["ports"], request, plan["openings"], self._hear)
         self.publisher, *self.officers = self.crowd.guests
         self.number = plan["round"] * NUMBERS_A_ROUND
         self.notice = ""
@@ -158,21 +158,21 @@ def count_rows(notices: Notices, plan: dict[str, Any]) -> dict[str, int]:
 def run(plan: dict[str, Any]) -> dict[str, Any]:
     """The figures of one run."""
     notices = Notices(plan)
-    crowd, pid = notices.crowd, plan["server_pid"]
+    crowd, pids = notices.crowd, plan["server_pids"]
     if not crowd.open():
         return {"broke": f"{crowd.ready} are in; {crowd.reasons}"}
     crowd.pump_for(SETTLING_S)
     if not notices.publish(plan["publication"])[1]:  # unmeasured: the first of its kind
         return {"broke": f"{len(notices.received_at)} got the first notice; {crowd.reasons}"}
     crowd.pump_for(2 * SETTLING_S)
-    publishing = Window(pid)
+    publishing = Window(pids)
     publish_s, _ = notices.publish(plan["publication"])
     publishing.close()
     notices.publisher.say(plan["board"].replace(NOTICE, notices.notice).encode())
     crowd.pump_until(lambda: notices.is_watching, PUBLISH_PATIENCE_S)
     crowd.pump_for(SETTLING_S)
 
-    confirming = Window(pid)
+    confirming = Window(pids)
     notices.confirm(plan["confirmations"], plan["rate_s"])
     confirming.close()
     return {

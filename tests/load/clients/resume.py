@@ -34,7 +34,7 @@ class Storm:
 
     def __init__(self, plan: dict[str, Any]) -> None:
         request = upgrade(plan["path"], plan["port"], plan["headers"])
-        self.crowd = Crowd(plan["port"], request, plan["openings"], self._hear)
+        self.crowd = Crowd(plan["ports"], request, plan["openings"], self._hear)
         self.crowd.let_in = self._let_in
         self._publication: str | None = plan["publication"]
         """What the first guest says to publish; without it numbers go to the control door."""
@@ -141,12 +141,12 @@ def run(plan: dict[str, Any]) -> dict[str, Any]:
         return {"broke": broken}
     crowd, everybody = storm.crowd, len(storm.followers)
     storm.come_back(is_replayed=plan["is_replayed"])
-    window = Window(plan["server_pid"])
+    window = Window(plan["server_pids"])
     started = time.perf_counter()
     crowd.open(at_once=everybody, patience_s=STORM_PATIENCE_S)
     crowd.pump_until(lambda: len(storm.served_at) == everybody, STORM_PATIENCE_S)
     window.close()
-    settling = Window(plan["server_pid"])
+    settling = Window(plan["server_pids"])
     crowd.pump_for(SETTLING_S)
     settling.close()
     took_s = [at - started for at in storm.served_at.values()]

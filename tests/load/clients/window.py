@@ -28,9 +28,9 @@ def answer(figures: dict[str, Any]) -> None:
 class Window:
     """Opened when measuring begins; ``close`` ends it."""
 
-    def __init__(self, server_pid: int) -> None:
-        self._server_pid = server_pid
-        self._server_cpu = machine.cpu_s(server_pid)
+    def __init__(self, server_pids: Sequence[int]) -> None:
+        self._server_pids = server_pids
+        self._server_cpu = machine.cpu_s(*server_pids)
         self._client_cpu = time.process_time()
         self._started = time.perf_counter()
         self.wall_s = self.server_cpu_s = self.client_cpu_share = 0.0
@@ -38,7 +38,7 @@ class Window:
     def close(self) -> None:
         """Nothing after this counts."""
         self.wall_s = time.perf_counter() - self._started
-        self.server_cpu_s = machine.cpu_s(self._server_pid) - self._server_cpu
+        self.server_cpu_s = machine.cpu_s(*self._server_pids) - self._server_cpu
         self.client_cpu_share = round((time.process_time() - self._client_cpu) / self.wall_s, 3)
 
     @property
