@@ -1,4 +1,4 @@
-// Writes src/generated from what the server commits: typed documents, a file for each room's
+// Writes src/generated from what the server commits: typed documents, a file for each
 // operations.gql, their texts by sha256 (trusted documents), and the sentences of docs/errors.md.
 import { createHash } from "node:crypto";
 import { access, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -42,11 +42,13 @@ for (const [language, byCode] of Object.entries(said)) {
   await writeFile(path.join(out, `errors.${language}.json`), JSON.stringify(byCode, null, 1) + "\n");
 }
 
-/** The shell's operations and each room's: [name, file]. */
+/** The operations of the shell, of each room and of each part that rooms share: [name, file]. */
 async function sources() {
-  const rooms = path.join(app, "src/rooms");
   const found = [["shell", path.join(app, "src/shell/operations.gql")]];
-  for (const room of (await readdir(rooms)).sort()) found.push([room, path.join(rooms, room, "operations.gql")]);
+  for (const kind of ["rooms", "parts"]) {
+    const folder = path.join(app, "src", kind);
+    for (const name of (await readdir(folder)).sort()) found.push([name, path.join(folder, name, "operations.gql")]);
+  }
   const there = await Promise.all(found.map(([, file]) => access(file).then(() => true, () => false)));
   return found.filter((_, at) => there[at]);
 }

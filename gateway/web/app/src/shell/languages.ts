@@ -12,7 +12,7 @@ type Loader = () => Promise<{ default: Words }>;
 
 const shell = import.meta.glob<{ default: Words }>("./words.*.json") as Record<string, Loader>;
 const errors = import.meta.glob<{ default: Words }>("../generated/errors.*.json") as Record<string, Loader>;
-const rooms = import.meta.glob<{ default: Words }>("../rooms/*/words.*.json") as Record<string, Loader>;
+const places = import.meta.glob<{ default: Words }>(["../rooms/*/words.*.json", "../parts/*/words.*.json"]) as Record<string, Loader>;
 
 export const i18n = createI18n({ legacy: false, locale: preferences.language, messages: {} });
 /** For what is no component. Typed loosely: keys are checked by a test, in both languages. */
@@ -36,18 +36,19 @@ const loadShell = (language: Language) =>
     load("shell", shell[`./words.${language}.json`], language, "shell"),
     load("errors", errors[`../generated/errors.${language}.json`], language, "errors"),
   ]);
-const loadRoom = (room: string, language: Language) => load(room, rooms[`../rooms/${room}/words.${language}.json`], language, room);
+const loadPlace = (name: string, language: Language) =>
+  Promise.all(["rooms", "parts"].map((kind) => load(name, places[`../${kind}/${name}/words.${language}.json`], language, name)));
 
-/** A room's words, as `t("<room>.…")`, before its first page is shown. */
-export async function enterWords(room: string): Promise<void> {
-  entered.add(room);
+/** The words of a room and of the parts that it uses, as `t("<name>.…")`, before its first page is shown. */
+export async function enterWords(...names: readonly string[]): Promise<void> {
+  names.forEach((name) => entered.add(name));
   const language = preferences.language;
-  await Promise.all([loadShell(language), loadRoom(room, language)]);
+  await Promise.all([loadShell(language), ...names.map((name) => loadPlace(name, language))]);
 }
 
 /** Say everything in this language from now on. */
 export async function speak(language: Language): Promise<void> {
-  await Promise.all([loadShell(language), ...[...entered].map((room) => loadRoom(room, language))]);
+  await Promise.all([loadShell(language), ...[...entered].map((name) => loadPlace(name, language))]);
   preferences.language = language;
   speech.locale.value = language;
   document.documentElement.lang = language;

@@ -20,6 +20,8 @@ export interface Room {
   /** What stands around every page of the room, with a RouterView in it. */
   readonly frame: () => Promise<{ default: Component }>;
   readonly pages: readonly RoomPage[];
+  /** Folders of `parts/` that its pages use: their words come with the room's. */
+  readonly parts?: readonly string[];
 }
 
 const found = import.meta.glob<{ room: Room }>("../rooms/*/room.ts", { eager: true });

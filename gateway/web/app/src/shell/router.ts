@@ -34,6 +34,6 @@ router.beforeEach(async (to) => {
     return instead === to.path ? true : instead;
   }
   if (name === "sign-in" && session.viewer && home() !== to.path) return home();
-  await enterWords(name);
+  await enterWords(name, ...(room.parts ?? []));
   return true;
 });
