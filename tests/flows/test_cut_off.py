@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest_asyncio
@@ -101,4 +102,28 @@ async def test_a_hand_over_cuts_the_old_counsellor_off_on_the_open_socket(
     assert [text for _, _, text in old.heard] == ["before"]
     assert following.errors[0]["extensions"]["code"] == "RT_FORBIDDEN"
     for talker in (member, old):
+        await talker.client.__aexit__()
+
+
+async def test_a_grant_that_ends_by_date_ends_on_the_open_socket_at_that_instant(
+    one: server.Server, works_now: Works, pair: Pair
+) -> None:
+    async with works_now.open(SYSTEM) as w:
+        ends_at = w.now + timedelta(seconds=1.5)
+        await w.execute(
+            "UPDATE access_grant SET valid_to = $2 WHERE account_id = $1",
+            pair.consultant.account_id,
+            ends_at,
+        )
+    member, counsellor = await listening(one, pair, 0), await listening(one, pair, 1)
+    await member.say("before")
+    await eventually(lambda: counsellor.heard)
+    following = counsellor.client.followings[0]
+    assert not following.is_over
+
+    await eventually(lambda: following.is_over)
+    late = works_now.clock.now() - ends_at
+    assert timedelta(0) <= late < timedelta(seconds=CUT_OFF_S)
+    assert following.errors[0]["extensions"]["code"] == "RT_FORBIDDEN"
+    for talker in (member, counsellor):
         await talker.client.__aexit__()
