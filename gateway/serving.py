@@ -23,8 +23,8 @@ from typing import Any, TypeVar
 import uvicorn
 
 from gateway.app import build_app
+from gateway.lane import UVICORN_OPTIONS
 from gateway.settings import Settings
-from gateway.sockets import UVICORN_OPTIONS
 from gateway.wire import BoundedHttp
 from gateway.wiring import House, furnished
 from gateway.working import work

@@ -1,27 +1,23 @@
-"""WebSockets at ``/graphql``: the handshake, and two transports for the live layer.
+"""WebSockets at ``/graphql``: the handshake, and who serves the socket from then on.
 
-The only file that knows uvicorn's and websockets' internals. ``LaneProtocol`` is uvicorn's own
-protocol, handed to the application in the ASGI scope: frames go straight to the socket, its write
-buffer can be seen and a dead peer can be cut. Under any other server plain ASGI ``send`` does.
+Under uvicorn as we start it, the socket is taken over whole (``gateway.lane``). Under any other
+server plain ASGI messages do: slower, larger, and just as right.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from http.cookies import CookieError, SimpleCookie
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from starlette.datastructures import Headers
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState, ProtocolError
-from websockets.http11 import Request
 
 from domain.kernel.ports import Edge
+from gateway.lane import LANE, LaneTransport
 from realtime.frames import text_of
 from realtime.hub import Hub
 from realtime.protocol import SUBPROTOCOL
@@ -34,76 +30,10 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
-LANE = "unionhall.lane"
-"""The ASGI scope extension that holds the LaneProtocol."""
-WIRE_MAX_BYTES = 262_144
-"""Above the live layer's own limit, which answers 4400; beyond this the socket is cut (1009)."""
 ASGI_QUEUE_MAX_BYTES = 2_097_152
 """Unsent bytes held for a socket without a lane; the live layer closes it far below."""
 RETRY_AFTER_S = 5
 """What a full or draining node tells a new socket (503)."""
-
-
-class LaneProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's protocol that hands itself over to the application."""
-
-    def handle_connect(self, event: Request) -> None:
-        """Put the lane into the scope before the application's task runs."""
-        super().handle_connect(event)
-        scope = getattr(self, "scope", None)
-        if scope is not None:
-            scope["extensions"][LANE] = self
-
-    def send_receive_event_to_app(self) -> None:
-        """As uvicorn's, but invalid UTF-8 from a stranger is no error worth a traceback."""
-        if self.curr_msg_data_type == "text":
-            data = b"".join(self.frames)
-            try:
-                data.decode()
-            except UnicodeDecodeError:
-                self.frames = []
-                self.conn.send_close(1007)
-                self.handle_parser_exception()
-                return
-        super().send_receive_event_to_app()
-
-
-class LaneTransport:
-    """Frames straight to the socket."""
-
-    def __init__(self, lane: LaneProtocol) -> None:
-        self._lane = lane
-
-    def write_frame(self, frame: bytes) -> int:
-        """Write one text frame as it is: no extension was negotiated, nothing is masked."""
-        transport = self._lane.transport
-        if transport.is_closing():
-            return 0
-        transport.write(frame)
-        return transport.get_write_buffer_size()
-
-    def close(self, code: int, reason: str) -> None:
-        """Write a close frame; uvicorn's own timer and echo handling end the connection."""
-        lane = self._lane
-        if lane.close_sent or lane.transport.is_closing():
-            return
-        with contextlib.suppress(InvalidState, ProtocolError):
-            lane.conn.send_close(code, reason)
-        lane.transport.write(b"".join(lane.conn.data_to_send()))
-        lane.close_sent = True
-        lane.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        if lane.read_paused:
-            lane.read_paused = False
-            lane.transport.resume_reading()
-        lane.close_timer = lane.loop.call_later(lane.close_timeout, lane.transport.close)
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        self._lane.transport.abort()
-
-    def buffered_bytes(self) -> int:
-        """Bytes in the write buffer."""
-        return self._lane.transport.get_write_buffer_size()
 
 
 class AsgiTransport:
@@ -155,15 +85,6 @@ class AsgiTransport:
             self.gone.set()
 
 
-UVICORN_OPTIONS: Final[Mapping[str, Any]] = {
-    "ws": LaneProtocol,
-    "ws_max_size": WIRE_MAX_BYTES,
-    "ws_ping_interval": None,  # the live layer has its own heartbeat: 1011 is fatal to clients
-    "ws_per_message_deflate": False,  # 50 KiB a socket, and prebuilt frames need none
-}
-"""What uvicorn must be started with for the lane."""
-
-
 class GraphQLSockets:
     """The ASGI application of WebSockets at ``/graphql``.
 
@@ -204,7 +125,8 @@ class GraphQLSockets:
         cookie = self._cookie(headers) if origin is not None else None
         lane = scope.get("extensions", {}).get(LANE)
         if lane is not None:
-            await self._serve(LaneTransport(lane), receive, chosen, cookie, edge)
+            transport = LaneTransport(lane)
+            lane.take_over(self._hub.open(transport, subprotocol=chosen, cookie=cookie, edge=edge))
         else:
             await self._serve_plainly(send, receive, chosen, cookie, edge)
 

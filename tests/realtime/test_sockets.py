@@ -17,7 +17,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from gateway.sockets import LANE, UVICORN_OPTIONS, GraphQLSockets
+from gateway.lane import LANE, UVICORN_OPTIONS
+from gateway.sockets import GraphQLSockets
 from realtime.bounds import LAG_BUFFER_BYTES
 from tests.support.live import SmallNode
 

@@ -1,0 +1,192 @@
+"""The raw lane: uvicorn's WebSocket protocol, handed over to the live layer.
+
+The only file that knows uvicorn's and websockets' internals. ``LaneProtocol`` is uvicorn's own
+protocol. It puts itself into the ASGI scope; the application takes it over after the handshake,
+and from then on frames go straight from and to the socket: no task, no queue, no ASGI message. The
+write buffer can be seen and a dead peer can be cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState, ProtocolError
+from websockets.frames import Frame
+from websockets.http11 import Request
+
+from realtime.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+LANE = "unionhall.lane"
+"""The ASGI scope extension that holds the LaneProtocol."""
+WIRE_MAX_BYTES = 262_144
+"""Above the live layer's own limit, which answers 4400; beyond this the socket is cut (1009)."""
+
+
+class LaneProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol that hands itself over to the application."""
+
+    taker: Connection | None = None
+    """Who hears what comes; None: the application's task does, as under any server."""
+
+    def handle_connect(self, event: Request) -> None:
+        """Put the lane into the scope before the application's task runs."""
+        super().handle_connect(event)
+        scope = getattr(self, "scope", None)
+        if scope is not None:
+            scope["extensions"][LANE] = self
+
+    def take_over(self, taker: Connection) -> None:
+        """From here on ``taker`` hears what comes; the application's task may return."""
+        self.taker = taker
+        early, self.queue = self.queue, _NOWHERE
+        self.writable = _ALWAYS
+        self.close_timer = _KEPT
+        # What only the handshake needed is most of an idle socket's memory.
+        del self.scope, self.request, self.response
+        while not early.empty():
+            self._pass_on(early.get_nowait())
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def send_receive_event_to_app(self) -> None:
+        """To whoever hears; invalid UTF-8 from a stranger is no error worth a traceback."""
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        is_text = self.curr_msg_data_type == "text"
+        if is_text and not _is_utf8(data):
+            self.frames = []
+            self.conn.send_close(1007)
+            self.handle_parser_exception()
+        elif self.taker is None:
+            super().send_receive_event_to_app()
+        else:
+            self.frames = []
+            if not self.close_sent:
+                self._hear(bytes(data), is_text=is_text)
+
+    def handle_close(self, event: Frame) -> None:
+        """The peer goes: the application hears it before what is unsent has gone out."""
+        super().handle_close(event)
+        self._lose()
+
+    def handle_parser_exception(self) -> None:
+        """The peer speaks no WebSocket."""
+        super().handle_parser_exception()
+        self._lose()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        super().connection_lost(exc)
+        self._lose()
+
+    def _pass_on(self, message: Any) -> None:
+        if message["type"] == "websocket.receive":
+            text = message.get("text")
+            self._hear(text.encode() if text is not None else b"", is_text=text is not None)
+        elif message["type"] == "websocket.disconnect":
+            self._lose()
+
+    def _hear(self, data: bytes, *, is_text: bool) -> None:
+        if self.taker is None:
+            return
+        try:
+            if is_text:
+                self.taker.receive_text(data)
+            else:
+                self.taker.receive_binary()
+        except Exception as bug:  # never the loop's: it would name what was sent
+            logger.error("socket cut: %s", type(bug).__name__)
+            self.transport.abort()
+
+    def _lose(self) -> None:
+        taker, self.taker = self.taker, None
+        if taker is not None:
+            taker.lost()
+
+
+class _Nowhere:
+    """A queue that nobody reads any more."""
+
+    def put_nowait(self, message: Any) -> None:
+        """Drop it."""
+
+
+class _Always:
+    """Backpressure that nobody waits for: the live layer looks at the buffer itself."""
+
+    def set(self) -> None:
+        """Nothing waits."""
+
+    def clear(self) -> None:
+        """Nothing waits."""
+
+
+class _Kept:
+    """What uvicorn takes for a closing under way, so that it leaves the socket open."""
+
+    def cancel(self) -> None:
+        """Nothing is under way."""
+
+
+_NOWHERE: Any = _Nowhere()
+_ALWAYS: Any = _Always()
+_KEPT: Any = _Kept()
+
+
+def _is_utf8(data: bytes | bytearray | memoryview) -> bool:
+    try:
+        bytes(data).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class LaneTransport:
+    """Frames straight to the socket."""
+
+    __slots__ = ("_lane",)
+
+    def __init__(self, lane: LaneProtocol) -> None:
+        self._lane = lane
+
+    def write_frame(self, frame: bytes) -> int:
+        """Write one text frame as it is: no extension was negotiated, nothing is masked."""
+        transport = self._lane.transport
+        if transport.is_closing():
+            return 0
+        transport.write(frame)
+        return transport.get_write_buffer_size()
+
+    def close(self, code: int, reason: str) -> None:
+        """Write a close frame; the peer's echo or uvicorn's own timer ends the connection."""
+        lane = self._lane
+        if lane.close_sent or lane.transport.is_closing():
+            return
+        with contextlib.suppress(InvalidState, ProtocolError):
+            lane.conn.send_close(code, reason)
+        lane.transport.write(b"".join(lane.conn.data_to_send()))
+        lane.close_sent = True
+        lane.close_timer = lane.loop.call_later(lane.close_timeout, lane.transport.abort)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._lane.transport.abort()
+
+    def buffered_bytes(self) -> int:
+        """Bytes in the write buffer."""
+        return self._lane.transport.get_write_buffer_size()
+
+
+UVICORN_OPTIONS: Final[Mapping[str, Any]] = {
+    "ws": LaneProtocol,
+    "ws_max_size": WIRE_MAX_BYTES,
+    "ws_ping_interval": None,  # the live layer has its own heartbeat: 1011 is fatal to clients
+    "ws_per_message_deflate": False,  # 50 KiB a socket, and prebuilt frames need none
+}
+"""What uvicorn must be started with for the lane."""
