@@ -30,6 +30,7 @@ app.add_typer(keys, name="keys")
 
 SDL_FILE = Path(__file__).parent.parent / "docs" / "schema.graphql"
 MEMBERS_DEFAULT = 20_000
+Members = Annotated[int, typer.Option(help="Members of the sample.")]
 
 
 def main() -> None:
@@ -58,9 +59,7 @@ def serve() -> None:
 
 
 @app.command()
-def demo(
-    members: Annotated[int, typer.Option(help="Members of the sample.")] = MEMBERS_DEFAULT,
-) -> None:
+def demo(members: Members = MEMBERS_DEFAULT) -> None:
     """Start everything with a sample federation, and print how to sign in."""
     settings = _settings()
     _refuse_in_production(settings, "demo")
@@ -87,11 +86,15 @@ def migrate(
     write: Annotated[
         str, typer.Option("--write", metavar="NAME", help="Write the next migration file.")
     ] = "",
+    restored: Annotated[
+        bool, typer.Option("--restored", help="After a restore: clients must fetch all anew.")
+    ] = False,
 ) -> None:
     """Bring the database to this version; safe to run anywhere at any time."""
     import asyncio
 
     from gateway import migrate as migrating
+    from gateway import preparing
 
     if write:
         path = asyncio.run(migrating.write_migration(write))
@@ -105,14 +108,14 @@ def migrate(
     settings, teller = _settings(), _teller()
     with _database(settings, teller) as url:
         applied = asyncio.run(migrating.migrate(url, tell=teller.tell))
+        if restored:
+            asyncio.run(preparing.renew_log(url))
     teller.done()
     typer.echo(f"Applied: {', '.join(applied)}" if applied else "Nothing to apply.")
 
 
 @app.command()
-def seed(
-    members: Annotated[int, typer.Option(help="Members of the sample.")] = MEMBERS_DEFAULT,
-) -> None:
+def seed(members: Members = MEMBERS_DEFAULT) -> None:
     """Fill an empty database with the sample federation (never in production)."""
     settings = _settings()
     _refuse_in_production(settings, "seed")

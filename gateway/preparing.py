@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import asyncpg
 
+from domain.kernel import generations
+from domain.kernel.actor import SYSTEM
+from domain.kernel.clock import SystemClock
 from domain.kernel.database import connect, disconnect
+from domain.kernel.work import Works
 from domain.vault.custody import KeysExist, RootKeyMissing, RootKeyUnsafe, init_keys
 from gateway.migrate import Tell, migrate, pending
 from gateway.settings import Settings
 from gateway.wiring import root_key_provider
+from realtime.announcer import BusAnnouncer
+from realtime.bus import LocalBus
 
 PG_VERSION_MIN = 150_000
 
@@ -60,6 +66,17 @@ async def ensure_reachable(database_url: str) -> None:
             raise NotPrepared("The database is older than PostgreSQL 15.")
     finally:
         await server.close()
+
+
+async def renew_log(database_url: str) -> None:
+    """Positions that were given out before mean nothing any more."""
+    await connect(database_url, pool_min=1, pool_max=1)
+    try:
+        works = Works(SystemClock(), BusAnnouncer(LocalBus()))
+        async with works.open(SYSTEM) as w:
+            await generations.renew(w, await generations.timeline_here())
+    finally:
+        await disconnect()
 
 
 async def make_keys(settings: Settings, database_url: str) -> bool:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from domain import reactions
 from domain.access import actors
+from domain.kernel import generations
 from domain.kernel.actor import Actor
 from domain.kernel.clock import SystemClock
 from domain.kernel.database import connect, disconnect
@@ -100,12 +101,15 @@ async def furnished(settings: Settings, database_url: str) -> AsyncIterator[Hous
         install_passwords(hashing)
         house = _assembled(settings)
         await house.hub.start()
+        await generations.renew_if_promoted(house.works)
+        watching = asyncio.create_task(generations.watch(house.works), name="log-generation")
         flushing = asyncio.create_task(house.boards.run(), name="board-flusher")
         try:
             yield house
         finally:
-            flushing.cancel()
-            await asyncio.wait([flushing])
+            for task in (watching, flushing):
+                task.cancel()
+            await asyncio.wait([watching, flushing])
             await house.hub.stop()
             hashing.close()
     finally:

@@ -70,7 +70,7 @@ CONVERSATIONS = Listing(
     | _columns(
         "k",
         "delivered_seq read_seq",
-        position="coalesce((SELECT s.id || ':' || s.epoch || ':' || s.top FROM stream s"
+        position="coalesce((SELECT s.id || ':' || s.epoch || ':' || s.top FROM stream_state s"
         " WHERE s.id = 'cv:' || v.id), 'cv:' || v.id || '::0')",
         other_account_id="o.account_id",
         other_delivered_seq="o.delivered_seq",

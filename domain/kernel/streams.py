@@ -164,7 +164,8 @@ class Entries:
 async def stream_states(ids: Sequence[str]) -> dict[str, StreamState]:
     """Where each stream stands now; one that was never written to stands at 0."""
     rows = await fetch(
-        "SELECT id, epoch, top, floor, authority_version FROM stream WHERE id = ANY($1::text[])",
+        "SELECT id, epoch, top, floor, authority_version FROM stream_state"
+        " WHERE id = ANY($1::text[])",
         list(ids),
     )
     found = {row["id"]: StreamState(**dict(row)) for row in rows}

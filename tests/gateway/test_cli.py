@@ -138,12 +138,16 @@ async def test_check_passes_where_all_is_well(tmp_path: Path, fresh_database: st
 
 async def test_migrate_and_keys_are_made_once(tmp_path: Path, fresh_database: str) -> None:
     settings = {"UNIONHALL_DATABASE_URL": fresh_database}
-    first = await unionhall("migrate", folder=tmp_path, **settings)
+    # As after a restore, which a database that was never used survives as well.
+    first = await unionhall("migrate", "--restored", folder=tmp_path, **settings)
     keys = await unionhall("keys", "init", folder=tmp_path, **settings)
     same = await unionhall("keys", "init", folder=tmp_path, **settings)
 
     assert [code for code, _ in (first, keys, same)] == [0, 0, 0]
     assert "0001_" in first[1]
+    owner = await asyncpg.connect(fresh_database)
+    assert await owner.fetchval("SELECT generation IS NOT NULL FROM log_generation")
+    await owner.close()
     assert "are made" in keys[1]
     assert "left as it is" in same[1]
     assert (tmp_path / "var" / "root.key").stat().st_mode & 0o077 == 0

@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import ClassVar
 
 import pytest_asyncio
 
 from domain.kernel import streams
 from domain.kernel.actor import NOBODY, Actor
-from domain.kernel.streams import Fact, StreamState
+from domain.kernel.streams import StreamState
 from domain.kernel.work import Works
 from tests.support.announcing import RememberedAnnouncements
 from tests.support.clock import FrozenClock
 from tests.support.live import SmallClient, SmallNode, running
+from tests.support.log_facts import Removed, Said
 from tests.support.redis_server import eventually
 from tests.support.small_log import SmallLog
 
 WRITERS = 4
 FACTS_EACH = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Said(Fact):
-    kind: ClassVar[str] = "test.said"
-    text: str
-
-    def streams(self) -> tuple[str, ...]:
-        return ("cv:1",)
-
-
-@dataclass(frozen=True, slots=True)
-class Removed(Fact):
-    kind: ClassVar[str] = "test.removed"
-    is_authority: ClassVar[bool] = True
-
-    def streams(self) -> tuple[str, ...]:
-        return ("cv:1",)
 
 
 @pytest_asyncio.fixture

@@ -257,7 +257,7 @@ class SmallClient:
 
     def lives(self) -> list[Any]:
         """The announcements of live positions."""
-        pings = [frame.get("payload") or {} for frame in self.socket.frames]
+        pings = [f.get("payload") or {} for f in self.socket.frames if f["type"] == "ping"]
         return [p["rt"]["live"] for p in pings if "live" in (p.get("rt") or {})]
 
     def code(self, id_: str) -> str:

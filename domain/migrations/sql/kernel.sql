@@ -17,6 +17,19 @@ CREATE TABLE IF NOT EXISTS event (
     PRIMARY KEY (stream_id, "offset")
 );
 COMMENT ON TABLE event IS 'One fact in one stream; offsets are dense from 1 and in commit order.';
+CREATE TABLE IF NOT EXISTS log_generation (
+    id smallint PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    generation text,
+    timeline bigint,
+    renewed_at timestamptz
+);
+COMMENT ON TABLE log_generation IS
+    'One row at most. A part of every position: another one once events may have been lost.';
+-- Streams as positions name them.
+CREATE OR REPLACE VIEW stream_state AS
+SELECT s.id, s.epoch || coalesce('.' || (SELECT generation FROM log_generation), '') AS epoch,
+       s.top, s.floor, s.authority_version
+  FROM stream AS s;
 
 -- Append facts to their streams (domain/kernel/streams.py): [{kind, is_authority, body, at: [[stream,
 -- how many more to the same stream come after it], …]}, …]. Streams are locked in sorted order; answers
@@ -42,7 +55,8 @@ BEGIN
         SELECT f.stream_id, b.top - f.behind, f.kind, f.is_authority, happened_at, f.body
           FROM fact f JOIN bump b ON b.id = f.stream_id
     )
-    SELECT bump.id, bump.epoch, bump.top, bump.authority_version FROM bump;
+    SELECT bump.id, bump.epoch || coalesce('.' || (SELECT generation FROM log_generation), ''),
+           bump.top, bump.authority_version FROM bump;
 END
 $$;
 
