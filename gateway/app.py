@@ -43,7 +43,7 @@ def build_app(house: House) -> Starlette:
     graphql = GraphQLHttp(
         settings=settings,
         engine=house.engine,
-        authenticate=house.sessions.actor,
+        authenticate=house.standings.actor,
         client_key=key,
         page=ide.page if ide else None,
     )

@@ -7,7 +7,7 @@ and still announces on the bus what it commits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,10 +15,10 @@ from uuid import UUID
 from domain import reactions
 from domain.access import actors
 from domain.kernel import generations
-from domain.kernel.actor import Actor
 from domain.kernel.clock import SystemClock
 from domain.kernel.database import connect, disconnect
 from domain.kernel.ports import Clock
+from domain.kernel.streams import LoggedEvent
 from domain.kernel.work import Works
 from domain.notices.board import BoardFlusher
 from domain.notices.deliveries import NoticeDeliveries
@@ -35,6 +35,7 @@ from realtime.bus import Bus, LocalBus
 from realtime.hub import Hub
 from realtime.metrics import LiveMetrics
 from realtime.presence import LocalPresence, PresenceBook
+from realtime.standings import Standings
 from schema.engine import SchemaEngine
 from schema.root import build, core_schema
 from schema.trusted import TrustedDocuments
@@ -61,9 +62,17 @@ class Sessions:
         now = self._clock.now()
         return _admission(await actors.admit_session(session_id, now, is_used=is_used))
 
-    async def actor(self, token: str) -> Actor | None:
-        """The actor of an HTTP request's token."""
-        return await actors.actor_of_token(token, self._clock.now())
+
+class CommitsHeardAtHome(BusAnnouncer):
+    """Tells the bus; and before it this process's own memory of who may what."""
+
+    standings: Standings | None = None
+
+    def announce(self, events: Sequence[LoggedEvent]) -> None:
+        """Hint at committed events."""
+        if self.standings is not None:
+            self.standings.committed(events)
+        super().announce(events)
 
 
 def _admission(of: actors.Admitted | None) -> Admission | None:
@@ -80,7 +89,7 @@ class House:
     clock: Clock
     works: Works
     engine: SchemaEngine
-    sessions: Sessions
+    standings: Standings
     bus: Bus
     presence: PresenceBook
     hub: Hub
@@ -110,6 +119,7 @@ async def furnished(settings: Settings, database_url: str) -> AsyncIterator[Hous
             for task in (watching, flushing):
                 task.cancel()
             await asyncio.wait([watching, flushing])
+            house.standings.close()
             await house.hub.stop()
             hashing.close()
     finally:
@@ -128,7 +138,7 @@ def _assembled(settings: Settings) -> House:
     timers = asyncio.get_running_loop()
     metrics = LiveMetrics()
     bus = _bus(settings, metrics)
-    announcer = BusAnnouncer(bus)
+    announcer = CommitsHeardAtHome(bus)
     presence = _presence(settings, announcer)
     nudged: list[BoardFlusher] = []
 
@@ -157,7 +167,8 @@ def _assembled(settings: Settings) -> House:
         timers=timers,
         metrics=metrics,
     )
-    return House(settings, clock, works, engine, sessions, bus, presence, hub, nudged[0])
+    announcer.standings = standings = Standings(sessions, hub.node.tails, clock, timers)
+    return House(settings, clock, works, engine, standings, bus, presence, hub, nudged[0])
 
 
 def _bus(settings: Settings, metrics: LiveMetrics) -> Bus:

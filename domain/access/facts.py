@@ -49,6 +49,19 @@ class SessionEnded(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class TokenReplaced(Fact):
+    """A session has a new access token: what was kept of the old one holds no longer."""
+
+    kind: ClassVar[str] = "access.token_replaced"
+    is_authority: ClassVar[bool] = True
+    account_id: UUID
+    session_id: UUID
+
+    def streams(self) -> tuple[str, ...]:
+        return (account_stream(self.account_id),)
+
+
+@dataclass(frozen=True, slots=True)
 class AuthorityChanged(Fact):
     """What the account may do has changed: everything open is authorised anew."""
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.access import rules
 from domain.access.clients import Client, SignedIn
+from domain.access.facts import TokenReplaced
 from domain.access.models import AccountState, EndReason
 from domain.access.standing import end_sessions, lock_account
 from domain.access.tokens import Token, device_hash, parse_token, successors
@@ -73,6 +74,7 @@ async def _refresh(w: Work, token: Token, client: Client) -> SignedIn | None:
             ends,
             w.now,
         )
+        w.record(TokenReplaced(session["account_id"], session["id"]))
     elif await _is_retry(w, token, refresh, session, client):
         ends = session["token_expires_at"]
     else:
