@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 from domain.kernel.work import Works
-from domain.org.models import Level
 from tests.support import server
 from tests.support.chatting import SEND, a_pair
 from tests.support.gql_client import Data, Person
@@ -18,7 +17,7 @@ from tests.support.main_jobs import (
     assert_heard_all_once,
     assert_received_and_confirmed,
 )
-from tests.support.matrix import a_union
+from tests.support.matrix import Spot
 from tests.support.redis_server import eventually
 
 TURNS = 12
@@ -75,8 +74,10 @@ class Talker:
         return {"heard": self.heard, "acknowledged": self.acknowledged}
 
 
-async def test_gql_chats_through_two_forced_disconnects(one: server.Server, works: Works) -> None:
-    pair = await a_pair(works, await a_union(level=Level.FEDERATION))
+async def test_gql_chats_through_two_forced_disconnects(
+    one: server.Server, works: Works, city: Spot
+) -> None:
+    pair = await a_pair(works, city)
     async with Person(one.socket, pair.tokens[0]) as m, Person(one.socket, pair.tokens[1]) as c:
         member, counsellor = Talker(m, pair.id), Talker(c, pair.id)
         await asyncio.gather(member.listen(), counsellor.listen())
@@ -122,9 +123,9 @@ def a_notice(publisher: Office, to: list[Office]) -> Data:
 
 
 async def test_gql_publishes_a_notice_and_watches_the_receipts(
-    one: server.Server, works: Works
+    one: server.Server, works: Works, city: Spot
 ) -> None:
-    publisher, offices = await a_zone_with_officers(works, OFFICERS)
+    publisher, offices = await a_zone_with_officers(works, city, OFFICERS)
     received: list[list[Data]] = [[] for _ in offices]
     boards: list[Data] = []
     officers = [Person(one.socket, office.token) for office in offices]

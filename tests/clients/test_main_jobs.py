@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from domain.kernel.work import Works
-from domain.org.models import Level
 from tests.support import server
 from tests.support.chatting import a_pair
 from tests.support.main_jobs import (
@@ -13,7 +12,7 @@ from tests.support.main_jobs import (
     assert_heard_all_once,
     assert_received_and_confirmed,
 )
-from tests.support.matrix import a_union
+from tests.support.matrix import Spot
 from tests.support.node import CLIENTS, install_clients, run_script
 
 TURNS = 12
@@ -21,10 +20,10 @@ OFFICERS = 3
 
 
 async def test_graphql_ws_chats_through_two_forced_disconnects(
-    one: server.Server, works: Works
+    one: server.Server, works: Works, city: Spot
 ) -> None:
     install_clients()
-    pair = await a_pair(works, await a_union(level=Level.FEDERATION))
+    pair = await a_pair(works, city)
 
     told = json.loads(
         await run_script(CLIENTS / "chat.mjs", one.socket, *pair.tokens, pair.id, str(TURNS))
@@ -36,10 +35,10 @@ async def test_graphql_ws_chats_through_two_forced_disconnects(
 
 
 async def test_graphql_ws_publishes_a_notice_and_watches_the_receipts(
-    one: server.Server, works: Works
+    one: server.Server, works: Works, city: Spot
 ) -> None:
     install_clients()
-    publisher, officers = await a_zone_with_officers(works, OFFICERS)
+    publisher, officers = await a_zone_with_officers(works, city, OFFICERS)
 
     told = json.loads(
         await run_script(

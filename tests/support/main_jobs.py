@@ -45,9 +45,8 @@ async def an_office(works: Works, union: Spot, role: Role, *, has_seat: bool = T
     return Office(session.token.text, global_id("Union", union.id))
 
 
-async def a_zone_with_officers(works: Works, count: int) -> tuple[Office, list[Office]]:
-    """A cadre of a zone who may publish, and the chairs of ``count`` unions in it."""
-    city = await a_union(level=Level.FEDERATION)
+async def a_zone_with_officers(works: Works, city: Spot, count: int) -> tuple[Office, list[Office]]:
+    """A cadre of a zone of the city who may publish, and the chairs of ``count`` unions in it."""
     zone = await a_union(city, level=Level.ZONE)
     publisher = await an_office(works, zone, Role.ZONE_CADRE, has_seat=False)
     return publisher, [

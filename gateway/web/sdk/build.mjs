@@ -1,6 +1,6 @@
 // Builds dist/: one file for each entry point, for programs without a bundler that reads TypeScript,
-// and with --tests the tests. Prints what the browser would load, in bytes.
-import { readFile, readdir, rm } from "node:fs/promises";
+// and with --tests the tests. Says what a browser would load, in bytes.
+import { readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -19,11 +19,23 @@ await build({
   packages: "external",
 });
 if (tests.length) {
-  await build({ ...common, entryPoints: tests.map((name) => here(`tests/${name}`)), outdir: here("dist/tests"), platform: "node", packages: "external" });
+  await build({
+    ...common,
+    entryPoints: tests.map((name) => here(`tests/${name}`)),
+    outdir: here("dist/tests"),
+    platform: "node",
+    packages: "external",
+  });
 }
 
 // With graphql-ws, as an app's bundler would make it.
-const { outputFiles } = await build({ ...common, entryPoints: [here("src/index.ts")], minify: true, write: false });
+const { outputFiles } = await build({
+  ...common,
+  entryPoints: [here("src/index.ts")],
+  minify: true,
+  write: false,
+});
 const code = outputFiles[0].contents;
-const own = await readFile(here("dist/index.js"));
-console.log(JSON.stringify({ minifiedBytes: code.length, gzipBytes: gzipSync(code, { level: 9 }).length, ownBytes: own.length }));
+const size = { minifiedBytes: code.length, gzipBytes: gzipSync(code, { level: 9 }).length };
+await writeFile(here("dist/size.json"), JSON.stringify(size) + "\n");
+console.log(size);

@@ -76,29 +76,48 @@ export class Client {
   }
 
   /** A query or mutation, whatever it answers: errors of single fields come beside the data. */
-  async execute<Data = any, Variables = any>(document: Document<Data, Variables>, ...[variables, options]: Arguments<Variables, CallOptions>): Promise<Result<Data>> {
+  async execute<Data = any, Variables = any>(
+    document: Document<Data, Variables>,
+    ...[variables, options]: Arguments<Variables, CallOptions>
+  ): Promise<Result<Data>> {
     return (await this.#call(document, variables, options?.signal)) as Result<Data>;
   }
 
   /** The data of a query; any error is thrown. */
-  async query<Data = any, Variables = any>(document: Document<Data, Variables>, ...[variables, options]: Arguments<Variables, CallOptions>): Promise<Data> {
+  async query<Data = any, Variables = any>(
+    document: Document<Data, Variables>,
+    ...[variables, options]: Arguments<Variables, CallOptions>
+  ): Promise<Data> {
     const { data, errors } = await this.#call(document, variables, options?.signal);
     if (errors?.length || data == null) throw UnionhallError.of(errors ?? []);
     return data as Data;
   }
 
   /** The data of a mutation that is committed; a refusal is thrown. Sent once: see `openOutbox`. */
-  async mutate<Data = any, Variables = any>(document: Document<Data, Variables>, ...[variables, options]: Arguments<Variables, CallOptions>): Promise<Data> {
+  async mutate<Data = any, Variables = any>(
+    document: Document<Data, Variables>,
+    ...[variables, options]: Arguments<Variables, CallOptions>
+  ): Promise<Data> {
     return committed(await this.#call(document, variables, options?.signal)) as Data;
   }
 
   /** Follow a subscription over all disconnects: each event once, in order, none left out. */
-  follow<Data = any, Variables = any>(document: Document<Data, Variables>, variables: Variables, options: FollowOptions & { readonly next: (data: Data, event: Event) => void }): Following {
-    return this.#live.follow(document, variables, options, (result, event) => options.next(result.data as Data, event));
+  follow<Data = any, Variables = any>(
+    document: Document<Data, Variables>,
+    variables: Variables,
+    options: FollowOptions & { readonly next: (data: Data, event: Event) => void },
+  ): Following {
+    return this.#live.follow(document, variables, options, (result, event) =>
+      options.next(result.data as Data, event),
+    );
   }
 
   /** The same with GraphQL's whole results, for adapters to other clients. */
-  subscribe(document: Document, variables: unknown, options: FollowOptions & { readonly next: (result: Result) => void }): Following {
+  subscribe(
+    document: Document,
+    variables: unknown,
+    options: FollowOptions & { readonly next: (result: Result) => void },
+  ): Following {
     return this.#live.follow(document, variables, options, (result) => options.next(result));
   }
 
@@ -117,7 +136,10 @@ export class Client {
     if (heldAs === null) throw new TypeError("the token comes from elsewhere");
     const device = await this.#auth.device();
     const input = { ...who, heldAs, ...(device === null ? {} : { device }) };
-    const { result } = await this.#http.post({ query: SIGN_IN, variables: { input } }, { timeoutMs: this.#timeoutMs });
+    const { result } = await this.#http.post(
+      { query: SIGN_IN, variables: { input } },
+      { timeoutMs: this.#timeoutMs },
+    );
     const session = (committed(result) as { signIn: SessionAnswer }).signIn;
     this.#live.end("signed-out"); // nothing of the person before stays open
     await this.#auth.keep(session);
@@ -158,13 +180,16 @@ export class Client {
       const { query, sha256 } = this.#spelling.spell(document);
       const request: Request = {
         ...{ query, variables: variables ?? {} },
-        ...(sha256 === undefined ? {} : { extensions: { persistedQuery: { version: 1, sha256Hash: sha256 } } }),
+        ...(sha256 === undefined
+          ? {}
+          : { extensions: { persistedQuery: { version: 1, sha256Hash: sha256 } } }),
       };
       const token = await this.#auth.token();
       const answer = await this.#http.post(request, { token, timeoutMs: this.#timeoutMs, signal });
       const code = answer.result.errors?.[0]?.extensions?.["code"];
       if (code === PERSISTED_QUERY_NOT_FOUND && this.#spelling.sendTextOf(document)) continue;
-      if (isSecond || !isUnauthenticated(answer, code) || !(await this.#auth.refused(token))) return answer.result;
+      if (isSecond || !isUnauthenticated(answer, code) || !(await this.#auth.refused(token)))
+        return answer.result;
     }
   }
 

@@ -58,7 +58,8 @@ export function textOf(document: Document): string {
 /** The document's SHA-256, if it carries one (graphql-codegen: `hashAlgorithm: "sha256"`). */
 export function hashOf(document: Document): string | undefined {
   if (typeof document === "string") return undefined;
-  const found = "text" in document ? document.sha256 : "__meta__" in document ? document.__meta__?.["hash"] : undefined;
+  const found =
+    "text" in document ? document.sha256 : "__meta__" in document ? document.__meta__?.["hash"] : undefined;
   return typeof found === "string" && SHA256.test(found) ? found : undefined;
 }
 

@@ -47,7 +47,11 @@ export class UnionhallError extends Error {
   readonly extensions: Readonly<Record<string, unknown>>;
   readonly path: readonly (string | number)[] | undefined;
 
-  constructor(code: string, extensions: Readonly<Record<string, unknown>> = {}, path?: readonly (string | number)[]) {
+  constructor(
+    code: string,
+    extensions: Readonly<Record<string, unknown>> = {},
+    path?: readonly (string | number)[],
+  ) {
     super(code);
     this.code = code;
     this.extensions = extensions;
@@ -75,5 +79,8 @@ export class UnionhallError extends Error {
 /** An error of the caller's own function, told as an event listener's is. */
 export function report(error: unknown): void {
   if (typeof reportError === "function") reportError(error);
-  else queueMicrotask(() => { throw error; });
+  else
+    queueMicrotask(() => {
+      throw error;
+    });
 }

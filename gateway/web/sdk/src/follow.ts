@@ -1,6 +1,7 @@
 import type { Document, Spelling } from "./documents.js";
 import { Codes, PERSISTED_QUERY_NOT_FOUND, report, UnionhallError, type GraphQLErrorLike } from "./errors.js";
-import type { Request, Result } from "./http.js";
+import { afterOf, Attachment, nameOf, requestOf } from "./carrying.js";
+import type { Result } from "./http.js";
 import { Vector, type Positions, type Rt } from "./positions.js";
 import type { Sink, Socket } from "./socket.js";
 import { backoffMs, type Backoff, type Waiting } from "./waiting.js";
@@ -59,7 +60,15 @@ const FAILURES_MAX = 5;
 const RESNAPSHOT: ReadonlySet<string> = new Set(["RT_UNRECOVERABLE", "RT_LAGGED"]);
 const GONE: ReadonlySet<string> = new Set(["RT_FORBIDDEN", "not_found", "forbidden"]);
 /** The server is there, but not for us at the moment: tried for as long as it takes. */
-const PATIENT: ReadonlySet<string> = new Set(["RT_UNAVAILABLE", "RT_LIMIT", "unavailable", "limited", Codes.unreachable, Codes.timeout, Codes.badAnswer]);
+const PATIENT: ReadonlySet<string> = new Set([
+  "RT_UNAVAILABLE",
+  "RT_LIMIT",
+  "unavailable",
+  "limited",
+  Codes.unreachable,
+  Codes.timeout,
+  Codes.badAnswer,
+]);
 
 /** One subscription over all the sockets that carry it: each event is applied once, in order. */
 export class Follower implements Following {
@@ -77,7 +86,13 @@ export class Follower implements Following {
   #isWaiting = false;
   #failures = 0;
 
-  constructor(ground: Ground, document: Document, variables: unknown, options: FollowOptions, apply: (result: Result, event: Event) => void) {
+  constructor(
+    ground: Ground,
+    document: Document,
+    variables: unknown,
+    options: FollowOptions,
+    apply: (result: Result, event: Event) => void,
+  ) {
     this.#ground = ground;
     this.#document = document;
     this.#variables = variables;
@@ -174,7 +189,12 @@ export class Follower implements Following {
   #deliver(result: Result, rt: Rt | undefined): boolean {
     const cursor = rt?.o === undefined ? null : `${rt.s}:${rt.e}:${rt.o}`;
     try {
-      this.#apply(result, { cursor, stream: rt?.s ?? null, offset: rt?.o ?? null, errors: result.errors ?? [] });
+      this.#apply(result, {
+        cursor,
+        stream: rt?.s ?? null,
+        offset: rt?.o ?? null,
+        errors: result.errors ?? [],
+      });
       return true;
     } catch (error) {
       report(error); // as an event listener's error is; graphql-ws would close the socket for it
@@ -204,7 +224,8 @@ export class Follower implements Following {
     if (here === this.#older) return this.#dropOlder();
     if (here !== this.#current) return;
     [this.#current, this.#older] = [this.#older, null]; // the old socket, if there is one, goes on meanwhile
-    if (error.code === PERSISTED_QUERY_NOT_FOUND && this.#ground.spelling.sendTextOf(this.#document)) return this.attach();
+    if (error.code === PERSISTED_QUERY_NOT_FOUND && this.#ground.spelling.sendTextOf(this.#document))
+      return this.attach();
     if (RESNAPSHOT.has(error.code) && this.#options.snapshot) {
       this.#failures += 1;
       if (this.#failures > FAILURES_MAX) return this.fail(error);
@@ -271,42 +292,4 @@ export class Follower implements Following {
     this.#options.state?.(state);
     this.#ground.changed();
   }
-}
-
-class Attachment {
-  readonly socket: Socket;
-  isLive = false;
-  end: () => void = () => {};
-
-  constructor(socket: Socket) {
-    this.socket = socket;
-  }
-}
-
-function requestOf(query: string, sha256: string | undefined, variables: unknown, vector: Vector): Request {
-  return {
-    query,
-    variables: variables ?? {},
-    // Read each time when graphql-ws sends it: after a reconnect it says where we are by then.
-    get extensions() {
-      return {
-        ...(sha256 === undefined ? {} : { persistedQuery: { version: 1, sha256Hash: sha256 } }),
-        // An empty `since` would hide the argument `after`.
-        ...(vector.isEmpty ? {} : { rt: { since: vector.since } }),
-      };
-    },
-  };
-}
-
-/** The argument `after`, where a schema-minded caller has given it: from then on the vector counts. */
-function afterOf(variables: unknown): string | null {
-  const after = (variables as { after?: unknown } | null | undefined)?.after;
-  return typeof after === "string" ? after : null;
-}
-
-/** FNV-1a, 32 bits: short, and the same in every client. Who collides only shares a name. */
-function nameOf(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  return (hash >>> 0).toString(36).padStart(7, "0");
 }

@@ -11,7 +11,10 @@ export function indexedDbStore(name = "unionhall-outbox"): OutboxStore {
       throw error;
     }));
 
-  async function within<T>(mode: IDBTransactionMode, act: (entries: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  async function within<T>(
+    mode: IDBTransactionMode,
+    act: (entries: IDBObjectStore) => IDBRequest<T>,
+  ): Promise<T> {
     const transaction = (await database()).transaction(STORE, mode);
     const request = act(transaction.objectStore(STORE));
     return new Promise((done, failed) => {
@@ -28,15 +31,18 @@ export function indexedDbStore(name = "unionhall-outbox"): OutboxStore {
       return found.sort((one, other) => one.at - other.at);
     },
     put: async (entry) => void (await within("readwrite", (entries) => entries.put(entry))),
-    remove: async (account, clientKey) => void (await within("readwrite", (entries) => entries.delete([account, clientKey]))),
-    clear: async (account) => void (await within("readwrite", (entries) => entries.delete(ofAccount(account)))),
+    remove: async (account, clientKey) =>
+      void (await within("readwrite", (entries) => entries.delete([account, clientKey]))),
+    clear: async (account) =>
+      void (await within("readwrite", (entries) => entries.delete(ofAccount(account)))),
   };
 }
 
 function open(name: string): Promise<IDBDatabase> {
   return new Promise((done, failed) => {
     const request = indexedDB.open(name, 1);
-    request.onupgradeneeded = () => void request.result.createObjectStore(STORE, { keyPath: ["account", "clientKey"] });
+    request.onupgradeneeded = () =>
+      void request.result.createObjectStore(STORE, { keyPath: ["account", "clientKey"] });
     request.onsuccess = () => {
       const database = request.result;
       database.onversionchange = () => database.close(); // another tab removes it

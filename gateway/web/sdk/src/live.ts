@@ -29,6 +29,9 @@ export interface LiveOptions {
   readonly webSocket: unknown;
 }
 
+/** Of the time that a draining server gives: the rest is for connecting and catching up. */
+const MOVE_SHARE = 0.6;
+
 /** All subscriptions and the sockets under them: one, and a second one during a hand-over. */
 export class Live implements Ground {
   readonly waiting: Waiting;
@@ -54,7 +57,12 @@ export class Live implements Ground {
     return this.#state;
   }
 
-  follow(document: Document, variables: unknown, options: FollowOptions, apply: (result: Result, event: Event) => void): Following {
+  follow(
+    document: Document,
+    variables: unknown,
+    options: FollowOptions,
+    apply: (result: Result, event: Event) => void,
+  ): Following {
     const follower = new Follower(this, document, variables, options, apply);
     if (this.#ended) {
       const error = this.#endedError(this.#ended);
@@ -114,7 +122,8 @@ export class Live implements Ground {
     if (this.#ended) return { is: "ended", reason: this.#ended };
     if (this.#followers.size === 0) return { is: "idle" };
     const isCarried = this.socket?.phase === "open" || [...this.#leaving].some((one) => one.phase === "open");
-    if (isCarried) return { is: [...this.#followers].every((one) => one.state === "live") ? "live" : "catching-up" };
+    if (isCarried)
+      return { is: [...this.#followers].every((one) => one.state === "live") ? "live" : "catching-up" };
     if (this.socket?.phase === "connecting") return { is: "connecting" };
     return { is: "offline", retryAt: this.socket?.retryAt ?? this.#retryAt };
   }
@@ -134,8 +143,9 @@ export class Live implements Ground {
    */
   async #handOver(socket: Socket, inMs: number): Promise<void> {
     const { welcomes } = socket;
-    await this.waiting.pause(Math.random() * inMs);
-    if (this.#ended || socket !== this.socket || socket.phase !== "open" || socket.welcomes !== welcomes) return;
+    await this.waiting.pause(Math.random() * inMs * MOVE_SHARE);
+    if (this.#ended || socket !== this.socket || socket.phase !== "open" || socket.welcomes !== welcomes)
+      return;
     if (this.#followers.size === 0) return;
     socket.isLeaving = true;
     this.#leaving.add(socket);

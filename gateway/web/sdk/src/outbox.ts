@@ -85,7 +85,8 @@ export class Outbox {
     await this.#loaded;
     this.#ensureOpen();
     const { account, store, entriesMax = ENTRIES_MAX } = this.#options;
-    if (this.#entries.current.length >= entriesMax) throw new UnionhallError(Codes.outboxFull, { max: entriesMax });
+    if (this.#entries.current.length >= entriesMax)
+      throw new UnionhallError(Codes.outboxFull, { max: entriesMax });
     const sha256 = hashOf(document);
     const text = textOf(document);
     const entry: OutboxEntry = {
@@ -93,7 +94,9 @@ export class Outbox {
       document: sha256 === undefined ? { text } : { text, sha256 },
     };
     this.#entries.set([...this.#entries.current, entry]); // its place in the order is now
-    const answered = new Promise<Data>((resolve, reject) => this.#waiters.set(clientKey, { resolve, reject }));
+    const answered = new Promise<Data>((resolve, reject) =>
+      this.#waiters.set(clientKey, { resolve, reject }),
+    );
     answered.catch(() => {}); // it may end before the store has answered
     try {
       await store.put(entry);
@@ -113,7 +116,8 @@ export class Outbox {
   /** Forget everything, here and in the store. What is under way may still be committed. */
   async clear(): Promise<void> {
     this.#stopped.abort();
-    for (const entry of this.#entries.current) this.#settle(entry, { error: new UnionhallError(Codes.outboxCleared) });
+    for (const entry of this.#entries.current)
+      this.#settle(entry, { error: new UnionhallError(Codes.outboxCleared) });
     await this.#options.store.clear(this.#options.account);
   }
 
@@ -132,7 +136,7 @@ export class Outbox {
   async #run(lane: string): Promise<void> {
     if (this.#lanes.has(lane)) return;
     this.#lanes.add(lane);
-    for (let tries = 0; !this.#stopped.signal.aborted; ) {
+    for (let tries = 0; !this.#stopped.signal.aborted;) {
       const entry = this.#entries.current.find((one) => one.lane === lane);
       if (!entry) break;
       const outcome = await this.#attempt(entry);
@@ -149,7 +153,8 @@ export class Outbox {
   }
 
   async #attempt(entry: OutboxEntry): Promise<Outcome | { readonly waitMs: number }> {
-    if (Date.now() - entry.at > (this.#options.ageMaxMs ?? AGE_MAX_MS)) return { error: new UnionhallError(Codes.outboxTooOld) };
+    if (Date.now() - entry.at > (this.#options.ageMaxMs ?? AGE_MAX_MS))
+      return { error: new UnionhallError(Codes.outboxTooOld) };
     try {
       return { data: await this.#post(entry.document, entry.variables, this.#stopped.signal) };
     } catch (error) {

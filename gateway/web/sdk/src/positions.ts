@@ -70,7 +70,8 @@ export class Vector {
   announce(positions: Positions): void {
     for (const [stream, [epoch, offset]] of Object.entries(positions)) {
       const place = this.#places.get(stream);
-      if (place === undefined || place[0] !== epoch || place[1] < offset) this.#places.set(stream, [epoch, offset]);
+      if (place === undefined || place[0] !== epoch || place[1] < offset)
+        this.#places.set(stream, [epoch, offset]);
     }
   }
 }

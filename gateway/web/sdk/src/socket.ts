@@ -118,7 +118,8 @@ export class Socket {
 
   /** Cut a socket that has been silent for a heartbeat: it looked well before the device slept. */
   wake(): void {
-    if (this.phase === "open" && Date.now() - this.#heardAt > this.#silenceMs - SILENCE_SLACK_MS) this.#client.terminate();
+    if (this.phase === "open" && Date.now() - this.#heardAt > this.#silenceMs - SILENCE_SLACK_MS)
+      this.#client.terminate();
   }
 
   /** Cut it; it comes back by itself, with whoever is signed in then. */
@@ -155,7 +156,10 @@ export class Socket {
   }
 
   #pause(tries: number): Promise<void> {
-    const ms = Math.max(backoffMs(tries, this.#options.backoff), this.#closeCode === CROWDED ? CROWDED_MS : 0);
+    const ms = Math.max(
+      backoffMs(tries, this.#options.backoff),
+      this.#closeCode === CROWDED ? CROWDED_MS : 0,
+    );
     this.retryAt = Date.now() + ms;
     this.#events.changed();
     return this.#options.waiting.pause(ms);
@@ -175,7 +179,8 @@ export class Socket {
   }
 
   #told(payload: Record<string, unknown> | undefined): void {
-    const rt = payload?.["rt"] as { live?: Record<string, Positions>; drain?: { in: number; spread: number } } | undefined;
+    const rt = payload?.["rt"] as
+      { live?: Record<string, Positions>; drain?: { in: number; spread: number } } | undefined;
     for (const [id, positions] of Object.entries(rt?.live ?? {})) this.#sinks.get(id)?.live(positions);
     if (rt?.drain) this.#events.drain(rt.drain.in, rt.drain.spread);
   }
@@ -194,7 +199,8 @@ export class Socket {
   #refused(reason: string): void {
     this.#refusals += 1;
     if (reason === "revoked") this.#end("revoked");
-    else if (this.#options.auth.heldAs === "BROWSER") this.#end(reason === "session expired" ? "expired" : "unauthenticated");
+    else if (this.#options.auth.heldAs === "BROWSER")
+      this.#end(reason === "session expired" ? "expired" : "unauthenticated");
     else if (this.#refusals >= REFUSALS_MAX) this.#end("unauthenticated");
   }
 

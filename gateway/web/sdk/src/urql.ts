@@ -1,5 +1,12 @@
 /** For @urql/core: its own exchanges for everything but the network, ours for that. */
-import { makeErrorResult, makeResult, stringifyDocument, type Exchange, type Operation, type OperationResult } from "@urql/core";
+import {
+  makeErrorResult,
+  makeResult,
+  stringifyDocument,
+  type Exchange,
+  type Operation,
+  type OperationResult,
+} from "@urql/core";
 import { filter, make, mergeMap, pipe, takeUntil, type Source } from "wonka";
 import type { Client } from "./client.js";
 import { UnionhallError } from "./errors.js";
@@ -19,7 +26,12 @@ export function unionhallExchange(client: Client): Exchange {
       mergeMap((operation) =>
         pipe(
           operation.kind === "subscription" ? followed(client, operation) : asked(client, operation),
-          takeUntil(pipe(operations, filter(({ kind, key }) => kind === "teardown" && key === operation.key))),
+          takeUntil(
+            pipe(
+              operations,
+              filter(({ kind, key }) => kind === "teardown" && key === operation.key),
+            ),
+          ),
         ),
       ),
     );
@@ -29,10 +41,13 @@ export function unionhallExchange(client: Client): Exchange {
 function asked(client: Client, operation: Operation): Source<OperationResult> {
   return make((observer) => {
     const stop = new AbortController();
-    client.execute(stringifyDocument(operation.query), operation.variables as object, { signal: stop.signal }).then(
-      (result) => observer.next(makeResult(operation, result as never)),
-      (error: UnionhallError) => observer.next(makeErrorResult(operation, error)),
-    ).finally(() => observer.complete());
+    client
+      .execute(stringifyDocument(operation.query), operation.variables as object, { signal: stop.signal })
+      .then(
+        (result) => observer.next(makeResult(operation, result as never)),
+        (error: UnionhallError) => observer.next(makeErrorResult(operation, error)),
+      )
+      .finally(() => observer.complete());
     return () => stop.abort();
   });
 }

@@ -34,7 +34,6 @@ test("nothing is opened before something is followed, and what is idle is closed
   await settle();
   await pass(3_100);
 
-
   assert.equal(here.socket.closedWith, 1000);
 });
 
@@ -102,7 +101,10 @@ test("what is followed after the end is told so", async (t) => {
   assert.equal(FakeSocket.all.length, 1);
 });
 
-for (const [said, reason] of [["session expired", "expired"], ["Forbidden", "unauthenticated"]] as const) {
+for (const [said, reason] of [
+  ["session expired", "expired"],
+  ["Forbidden", "unauthenticated"],
+] as const) {
   test(`a cookie cannot be refreshed: "${said}" is the end`, async (t) => {
     const here = scene(t);
     await following(here);
@@ -130,13 +132,27 @@ test("a token that is refused is asked for once more, the same one is not tried 
 });
 
 test("an expired session is refreshed and comes back with the new token", async (t) => {
-  const kept: KeptSession = { device: "d", accessToken: "old", accessTokenExpiresAt: 1_700_000_600_000, refreshToken: "r1" };
+  const kept: KeptSession = {
+    device: "d",
+    accessToken: "old",
+    accessTokenExpiresAt: 1_700_000_600_000,
+    refreshToken: "r1",
+  };
   const here = scene(t, { auth: bearer({ store: { load: async () => kept, save: async () => {} } }) });
   await following(here, { position: POSITION });
   assert.deepEqual(here.socket.sent[0]?.payload, { token: "old" });
   await here.socket.drop(4403, "session expired");
-  here.answers.push({ data: { refreshSession: {
-    sessionId: "s", accessToken: "new", accessTokenExpiresAt: "2030-01-01T00:00:00Z", refreshToken: "r2", expiresAt: "2031-01-01T00:00:00Z" } } });
+  here.answers.push({
+    data: {
+      refreshSession: {
+        sessionId: "s",
+        accessToken: "new",
+        accessTokenExpiresAt: "2030-01-01T00:00:00Z",
+        refreshToken: "r2",
+        expiresAt: "2031-01-01T00:00:00Z",
+      },
+    },
+  });
   await pass(1_000);
   await here.socket.open();
 

@@ -104,7 +104,12 @@ test("an event that could not be applied is not taken for applied", async (t) =>
   (globalThis as any).reportError = (error: unknown) => told.push(error);
   t.after(() => delete (globalThis as any).reportError);
   const broken = new Error("disk full");
-  const { errors, position } = await following(here, { position: POSITION, next: () => { throw broken; } });
+  const { errors, position } = await following(here, {
+    position: POSITION,
+    next: () => {
+      throw broken;
+    },
+  });
   await here.socket.event(11);
 
   assert.deepEqual([errors, position(), told], [["connection.not_applied"], POSITION, [broken]]);
@@ -155,7 +160,11 @@ test("a snapshot comes first when no position is known, and again when the netwo
 test("a right that is gone: forget first, then the end; nothing is tried again", async (t) => {
   const here = scene(t);
   const told: string[] = [];
-  await following(here, { position: POSITION, forget: () => told.push("forget"), error: () => told.push("error") });
+  await following(here, {
+    position: POSITION,
+    forget: () => told.push("forget"),
+    error: () => told.push("error"),
+  });
   await here.socket.fail("RT_FORBIDDEN");
   await pass(60_000);
 
@@ -227,11 +236,18 @@ test("the same document has the same id in every client, and no id is used twice
 test("a trusted document goes as its hash, and as text where the server does not know it", async (t) => {
   const here = scene(t, { trustedDocuments: true });
   const sha256 = "a".repeat(64);
-  here.client.follow(trusted<{ n: number }, { id: string }>(EVENTS, sha256), { id: "1" }, { next: () => {}, position: POSITION });
+  here.client.follow(
+    trusted<{ n: number }, { id: string }>(EVENTS, sha256),
+    { id: "1" },
+    { next: () => {}, position: POSITION },
+  );
   await settle();
   await here.socket.open();
   const { query, extensions } = here.socket.asked[0]!.payload;
-  assert.deepEqual([query, extensions], ["", { persistedQuery: { version: 1, sha256Hash: sha256 }, rt: { since: { "cv:1": ["ep", 10] } } }]);
+  assert.deepEqual(
+    [query, extensions],
+    ["", { persistedQuery: { version: 1, sha256Hash: sha256 }, rt: { since: { "cv:1": ["ep", 10] } } }],
+  );
 
   await here.socket.fail("PERSISTED_QUERY_NOT_FOUND");
   assert.equal(here.socket.asked[1]!.payload.query, EVENTS);

@@ -13,13 +13,21 @@ const say = (outbox: Outbox, text: string, lane = "cv:1"): Promise<any> =>
 const sent = ({ asked }: Scene): string[] => asked.map(({ variables }) => variables.input.text);
 const keys = ({ asked }: Scene): string[] => asked.map(({ variables }) => variables.input.clientKey);
 const ok = (seq: number): object => ({ data: { send: { seq } } });
-const refused = (code: string, more = {}): object => ({ data: null, errors: [{ message: "", path: ["send"], extensions: { code, ...more } }] });
+const refused = (code: string, more = {}): object => ({
+  data: null,
+  errors: [{ message: "", path: ["send"], extensions: { code, ...more } }],
+});
 
 test("a mutation is sent under one key until it is answered, and then forgotten", async (t) => {
   const here = scene(t);
   const store = memoryStore();
   const outbox = here.client.openOutbox({ account: "a", store });
-  here.answers.push(new TypeError("offline"), refused("unavailable"), new Response("", { status: 503 }), ok(1));
+  here.answers.push(
+    new TypeError("offline"),
+    refused("unavailable"),
+    new Response("", { status: 503 }),
+    ok(1),
+  );
   const answer = say(outbox, "hello");
   await settle();
   assert.equal((await store.load("a")).length, 1);
@@ -92,8 +100,15 @@ test("what has waited for a day is given up, and is not sent later", async (t) =
 
 test("a store that does not keep it is no outbox: the person is told", async (t) => {
   const here = scene(t);
-  const store: OutboxStore = { ...memoryStore(), put: async () => { throw new Error("quota"); } };
-  await assert.rejects(say(here.client.openOutbox({ account: "a", store }), "x"), { code: "outbox.unstored" });
+  const store: OutboxStore = {
+    ...memoryStore(),
+    put: async () => {
+      throw new Error("quota");
+    },
+  };
+  await assert.rejects(say(here.client.openOutbox({ account: "a", store }), "x"), {
+    code: "outbox.unstored",
+  });
 
   assert.equal(here.asked.length, 0);
 });
@@ -110,7 +125,9 @@ test("after a restart what is left is sent with its old key, in its order", asyn
   here.answers.push(ok(1), ok(2));
   const ended: string[] = [];
   const second = here.client.openOutbox({ account: "a", store });
-  second.settled((entry, outcome) => ended.push(`${(entry.variables as any).input.text} ${JSON.stringify(outcome)}`));
+  second.settled((entry, outcome) =>
+    ended.push(`${(entry.variables as any).input.text} ${JSON.stringify(outcome)}`),
+  );
   await settle();
 
   assert.deepEqual(sent(here), ["one", "one", "two"]);
@@ -176,7 +193,14 @@ test("when the network is back nothing waits any longer", async (t) => {
 
 test("the browser's database keeps entries by account, in order", async () => {
   const store = indexedDbStore();
-  const entry = (account: string, text: string, at: number): OutboxEntry => ({ account, clientKey: uuid7(at), lane: "", document: { text }, variables: { text }, at });
+  const entry = (account: string, text: string, at: number): OutboxEntry => ({
+    account,
+    clientKey: uuid7(at),
+    lane: "",
+    document: { text },
+    variables: { text },
+    at,
+  });
   const [late, early, other] = [entry("a", "2", 2_000), entry("a", "1", 1_000), entry("b", "3", 3_000)];
   for (const one of [late, early, other]) await store.put(one);
 

@@ -21,7 +21,10 @@ export class FakeSocket {
   onmessage: ((event: { data: string }) => void) | null = null;
   closedWith: number | null = null;
 
-  constructor(readonly url: string, readonly protocol: string) {
+  constructor(
+    readonly url: string,
+    readonly protocol: string,
+  ) {
     FakeSocket.all.push(this);
   }
 
@@ -57,7 +60,11 @@ export class FakeSocket {
   /** An event of the stream `s`, to the last subscription unless told. */
   async event(o: number, more: { p?: number; e?: string; s?: string; id?: string } = {}): Promise<void> {
     const { id = this.asked.at(-1)?.id, s = "cv:1", e = "ep", ...rest } = more;
-    await this.say({ type: "next", id: id!, payload: { data: { n: o }, extensions: { rt: { s, e, o, ...rest } } } });
+    await this.say({
+      type: "next",
+      id: id!,
+      payload: { data: { n: o }, extensions: { rt: { s, e, o, ...rest } } },
+    });
   }
 
   async live(o: number, id = this.asked.at(-1)!.id!): Promise<void> {
@@ -65,7 +72,11 @@ export class FakeSocket {
   }
 
   async fail(code: string, more: object = {}): Promise<void> {
-    await this.say({ type: "error", id: this.asked.at(-1)!.id!, payload: [{ message: code, extensions: { code, ...more } }] });
+    await this.say({
+      type: "error",
+      id: this.asked.at(-1)!.id!,
+      payload: [{ message: code, extensions: { code, ...more } }],
+    });
   }
 
   /** The handshake, and the acknowledgement unless told. */
@@ -94,7 +105,13 @@ export async function pass(ms: number): Promise<void> {
   await settle();
 }
 
-export type Asked = { query: string; variables: any; extensions?: any; headers: Record<string, string>; url: string };
+export type Asked = {
+  query: string;
+  variables: any;
+  extensions?: any;
+  headers: Record<string, string>;
+  url: string;
+};
 
 export interface Scene {
   client: Client;
@@ -114,9 +131,12 @@ export function scene(t: TestContext, options: Partial<ConnectOptions> = {}): Sc
   const fetcher = async (url: string, init: RequestInit): Promise<Response> => {
     asked.push({ url, headers: init.headers, ...JSON.parse(init.body as string) });
     const answer = answers.shift();
-    if (answer === undefined) return new Promise((_, failed) => init.signal!.addEventListener("abort", failed));
+    if (answer === undefined)
+      return new Promise((_, failed) => init.signal!.addEventListener("abort", failed));
     if (answer instanceof Error) throw answer;
-    return answer instanceof Response ? answer : Response.json(answer, { status: (answer as any).status ?? 200 });
+    return answer instanceof Response
+      ? answer
+      : Response.json(answer, { status: (answer as any).status ?? 200 });
   };
   const client = connect({
     ...{ url: "https://union.example/graphql", webSocket: FakeSocket, fetch: fetcher as never },
@@ -140,14 +160,21 @@ export function scene(t: TestContext, options: Partial<ConnectOptions> = {}): Sc
 export const EVENTS = "subscription ($id: ID!) { events(id: $id) { n } }";
 
 /** A subscription whose events are listed, connected and live at the offset. */
-export async function following(here: Scene, options: object = {}): Promise<{ heard: number[]; errors: string[]; stop: () => void; position: () => string | null }> {
+export async function following(
+  here: Scene,
+  options: object = {},
+): Promise<{ heard: number[]; errors: string[]; stop: () => void; position: () => string | null }> {
   const heard: number[] = [];
   const errors: string[] = [];
-  const one = here.client.follow<any>(EVENTS, { id: "1" }, {
-    next: ({ n }) => void heard.push(n),
-    error: ({ code }) => void errors.push(code),
-    ...options,
-  });
+  const one = here.client.follow<any>(
+    EVENTS,
+    { id: "1" },
+    {
+      next: ({ n }) => void heard.push(n),
+      error: ({ code }) => void errors.push(code),
+      ...options,
+    },
+  );
   await settle();
   if (here.socket?.readyState === FakeSocket.CONNECTING) await here.socket.open();
   return { heard, errors, stop: () => one.stop(), position: () => one.position };

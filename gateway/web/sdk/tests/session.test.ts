@@ -10,22 +10,37 @@ const VIEWER = "{ viewer { kind } }";
 function session(n: number, at = NOW): object {
   return {
     ...{ sessionId: "s", accessToken: `access${n}`, refreshToken: `refresh${n}` },
-    ...{ accessTokenExpiresAt: new Date(at + LIFE_MS).toISOString(), expiresAt: new Date(at + 30 * LIFE_MS).toISOString() },
+    ...{
+      accessTokenExpiresAt: new Date(at + LIFE_MS).toISOString(),
+      expiresAt: new Date(at + 30 * LIFE_MS).toISOString(),
+    },
   };
 }
 
-function app(t: TestContext, lifeMs = LIFE_MS, more: { isAttended?: () => boolean } = {}): Scene & { saved: (KeptSession | null)[] } {
+function app(
+  t: TestContext,
+  lifeMs = LIFE_MS,
+  more: { isAttended?: () => boolean } = {},
+): Scene & { saved: (KeptSession | null)[] } {
   const saved: (KeptSession | null)[] = [];
-  const kept = { device: "phone", accessToken: "access1", accessTokenExpiresAt: NOW + lifeMs, refreshToken: "refresh1" };
+  const kept = {
+    device: "phone",
+    accessToken: "access1",
+    accessTokenExpiresAt: NOW + lifeMs,
+    refreshToken: "refresh1",
+  };
   const store = { load: async () => kept, save: async (one: KeptSession | null) => void saved.push(one) };
   return Object.assign(scene(t, { auth: bearer({ store, ...more }) }), { saved });
 }
 
-const refreshes = ({ asked }: Scene): unknown[] => asked.filter(({ query }) => query.includes("refreshSession")).map(({ variables }) => variables.input);
+const refreshes = ({ asked }: Scene): unknown[] =>
+  asked.filter(({ query }) => query.includes("refreshSession")).map(({ variables }) => variables.input);
 
 test("signing in as an app keeps tokens and the device's secret, and uses them", async (t) => {
   const saved: (KeptSession | null)[] = [];
-  const here = scene(t, { auth: bearer({ store: { load: async () => null, save: async (one) => void saved.push(one) } }) });
+  const here = scene(t, {
+    auth: bearer({ store: { load: async () => null, save: async (one) => void saved.push(one) } }),
+  });
   here.answers.push({ data: { signIn: session(1) } }, { data: { viewer: null } });
   const { sessionId } = await here.client.signIn({ identifier: "1", password: "p" });
   await here.client.query(VIEWER);
@@ -34,7 +49,9 @@ test("signing in as an app keeps tokens and the device's secret, and uses them",
   const { device, heldAs } = here.asked[0]!.variables.input;
   assert.match(device, /^[0-9a-f]{64}$/);
   assert.equal(heldAs, "APP");
-  assert.deepEqual(saved, [{ device, accessToken: "access1", accessTokenExpiresAt: NOW + LIFE_MS, refreshToken: "refresh1" }]);
+  assert.deepEqual(saved, [
+    { device, accessToken: "access1", accessTokenExpiresAt: NOW + LIFE_MS, refreshToken: "refresh1" },
+  ]);
   assert.equal(here.asked[1]!.headers["authorization"], "Bearer access1");
 });
 
@@ -49,11 +66,17 @@ test("a browser signs in for a cookie: no token, no device, nothing kept", async
 
 test("a token near its end is exchanged first, once for all who ask", async (t) => {
   const here = app(t, 30_000);
-  here.answers.push({ data: { refreshSession: session(2) } }, ...[1, 2, 3].map(() => ({ data: { viewer: null } })));
+  here.answers.push(
+    { data: { refreshSession: session(2) } },
+    ...[1, 2, 3].map(() => ({ data: { viewer: null } })),
+  );
   await Promise.all([1, 2, 3].map(() => here.client.query(VIEWER)));
 
   assert.deepEqual(refreshes(here), [{ refreshToken: "refresh1", device: "phone" }]);
-  assert.deepEqual(here.asked.slice(1).map(({ headers }) => headers["authorization"]), Array(3).fill("Bearer access2"));
+  assert.deepEqual(
+    here.asked.slice(1).map(({ headers }) => headers["authorization"]),
+    Array(3).fill("Bearer access2"),
+  );
 });
 
 test("a token that is still good is used while the exchange fails", async (t) => {
@@ -66,7 +89,11 @@ test("a token that is still good is used while the exchange fails", async (t) =>
 
 test("an exchange whose answer was lost is repeated at once with the same token and device", async (t) => {
   const here = app(t, -1);
-  here.answers.push(new TypeError("connection reset"), { data: { refreshSession: session(2) } }, { data: { viewer: null } });
+  here.answers.push(
+    new TypeError("connection reset"),
+    { data: { refreshSession: session(2) } },
+    { data: { viewer: null } },
+  );
   await here.client.query(VIEWER);
 
   assert.deepEqual(refreshes(here), Array(2).fill({ refreshToken: "refresh1", device: "phone" }));
@@ -104,7 +131,10 @@ test("a call that says unauthenticated is repeated once with a new token", async
   here.answers.push(nobody, { data: { refreshSession: session(2) } }, nobody);
   await assert.rejects(here.client.query(VIEWER), { code: "access.unauthenticated" });
 
-  assert.deepEqual(here.asked.map(({ headers }) => headers["authorization"]), ["Bearer access1", undefined, "Bearer access2"]);
+  assert.deepEqual(
+    here.asked.map(({ headers }) => headers["authorization"]),
+    ["Bearer access1", undefined, "Bearer access2"],
+  );
 });
 
 test("a session that is over: nothing is kept, subscriptions end", async (t) => {
@@ -146,11 +176,24 @@ test("whoever signs in next gets a socket of their own", async (t) => {
 
 test("nothing personal stands in a URL, and a refusal keeps its code and parameters only", async (t) => {
   const here = scene(t);
-  here.answers.push({ errors: [{ message: "text 我的身份证 is bad", path: ["a"], extensions: { code: "text.too_long", max: 5, field: "text" } }] });
-  const error = await here.client.mutate("mutation ($t: String!) { a(t: $t) }", { t: "我的身份证" }).catch((one: UnionhallError) => one);
+  here.answers.push({
+    errors: [
+      {
+        message: "text 我的身份证 is bad",
+        path: ["a"],
+        extensions: { code: "text.too_long", max: 5, field: "text" },
+      },
+    ],
+  });
+  const error = await here.client
+    .mutate("mutation ($t: String!) { a(t: $t) }", { t: "我的身份证" })
+    .catch((one: UnionhallError) => one);
 
   assert.ok(error instanceof UnionhallError);
-  assert.deepEqual([error.code, error.extensions, error.path], ["text.too_long", { max: 5, field: "text" }, ["a"]]);
+  assert.deepEqual(
+    [error.code, error.extensions, error.path],
+    ["text.too_long", { max: 5, field: "text" }, ["a"]],
+  );
   assert.ok(!String(error.stack).includes("身份证"));
   assert.equal(here.asked[0]!.url, "https://union.example/graphql");
 });
@@ -175,7 +218,9 @@ test("an answer is not waited for longer than said, and the caller may stop befo
   await slow;
 
   const stop = new AbortController();
-  const stopped = assert.rejects(here.client.query(VIEWER, {}, { signal: stop.signal }), { code: "network.aborted" });
+  const stopped = assert.rejects(here.client.query(VIEWER, {}, { signal: stop.signal }), {
+    code: "network.aborted",
+  });
   await settle();
   stop.abort();
   await stopped;
