@@ -7,13 +7,14 @@ and still announces on the bus what it commits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 from domain import reactions
 from domain.access import actors
+from domain.consultations.unread import UNREAD_NUDGE, UnreadTeller
 from domain.kernel import generations
 from domain.kernel.clock import SystemClock
 from domain.kernel.database import connect, disconnect
@@ -22,6 +23,7 @@ from domain.kernel.streams import LoggedEvent
 from domain.kernel.work import Works
 from domain.notices.board import BoardFlusher
 from domain.notices.deliveries import NoticeDeliveries
+from domain.notices.receipts import BOARD_NUDGE
 from domain.vault import service as vault
 from domain.vault.custody import RootKeyFile, RootKeyProvider, RootKeyVariable
 from domain.vault.passwords import Passwords, install_passwords
@@ -41,7 +43,6 @@ from schema.root import build, core_schema
 from schema.trusted import TrustedDocuments
 
 ROOT_KEY_VARIABLE = "UNIONHALL_ROOT_KEY"
-BOARD_NUDGE = "notices.board"
 
 
 class Sessions:
@@ -94,6 +95,7 @@ class House:
     presence: PresenceBook
     hub: Hub
     boards: BoardFlusher
+    unread: UnreadTeller
 
 
 @asynccontextmanager
@@ -111,14 +113,18 @@ async def furnished(settings: Settings, database_url: str) -> AsyncIterator[Hous
         house = _assembled(settings)
         await house.hub.start()
         await generations.renew_if_promoted(house.works)
-        watching = asyncio.create_task(generations.watch(house.works), name="log-generation")
-        flushing = asyncio.create_task(house.boards.run(), name="board-flusher")
+        telling = [
+            asyncio.create_task(generations.watch(house.works), name="log-generation"),
+            asyncio.create_task(house.boards.run(), name="board-flusher"),
+            asyncio.create_task(house.unread.run(), name="unread-teller"),
+        ]
         try:
             yield house
         finally:
-            for task in (watching, flushing):
+            for task in telling:
                 task.cancel()
-            await asyncio.wait([watching, flushing])
+            await asyncio.wait(telling)
+            await house.unread.finish()
             house.standings.close()
             await house.hub.stop()
             hashing.close()
@@ -140,14 +146,10 @@ def _assembled(settings: Settings) -> House:
     bus = _bus(settings, metrics)
     announcer = CommitsHeardAtHome(bus)
     presence = _presence(settings, announcer)
-    nudged: list[BoardFlusher] = []
-
-    def nudge(what: str, key: str) -> None:
-        if what == BOARD_NUDGE:
-            nudged[0].nudge(key)
-
-    works = Works(clock, announcer, nudge, reactions.REACTIONS)
-    nudged.append(BoardFlusher(works))
+    nudged: dict[str, Callable[[str], None]] = {}
+    works = Works(clock, announcer, lambda what, key: nudged[what](key), reactions.REACTIONS)
+    boards, unread = BoardFlusher(works), UnreadTeller(works)
+    nudged |= {BOARD_NUDGE: boards.nudge, UNREAD_NUDGE: unread.nudge}
     engine = SchemaEngine(
         core_schema(build()),
         works,
@@ -168,7 +170,7 @@ def _assembled(settings: Settings) -> House:
         metrics=metrics,
     )
     announcer.standings = standings = Standings(sessions, hub.node.tails, clock, timers)
-    return House(settings, clock, works, engine, standings, bus, presence, hub, nudged[0])
+    return House(settings, clock, works, engine, standings, bus, presence, hub, boards, unread)
 
 
 def _bus(settings: Settings, metrics: LiveMetrics) -> Bus:

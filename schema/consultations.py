@@ -8,6 +8,7 @@ import strawberry
 
 from domain.consultations import handovers, messages, queries, queue, service, windows
 from domain.consultations.consents import consent_text
+from domain.consultations.marks import MARKS
 from domain.consultations.models import CaseState, Service
 from domain.kernel.capabilities import Capability
 from domain.kernel.pages import Selection
@@ -196,8 +197,8 @@ class ConsultationsMutation:
         self, info: Info, input: Annotated[inputs.MarkMessagesInput, _INPUT]
     ) -> inputs.ConversationPayload:
         conversation_id = row_id(input.conversation_id, Conversation)
-        async with info.context.work() as w:
-            row = await messages.mark_delivered(w, conversation_id, input.seq)
+        works, actor = info.context.works, info.context.actor
+        row = await MARKS.advance(works, actor, conversation_id, delivered_seq=input.seq)
         return inputs.ConversationPayload(conversation=of_row(Conversation, row))
 
     @verb(Capability.SELF, "The caller has read these messages (已读).")
@@ -205,8 +206,10 @@ class ConsultationsMutation:
         self, info: Info, input: Annotated[inputs.MarkMessagesInput, _INPUT]
     ) -> inputs.ConversationPayload:
         conversation_id = row_id(input.conversation_id, Conversation)
-        async with info.context.work() as w:
-            row = await messages.mark_read(w, conversation_id, input.seq)
+        works, actor = info.context.works, info.context.actor
+        row = await MARKS.advance(
+            works, actor, conversation_id, delivered_seq=input.seq, read_seq=input.seq
+        )
         return inputs.ConversationPayload(conversation=of_row(Conversation, row))
 
     @verb(Capability.SELF, "Tell the other one that one is typing (正在输入); never stored.")
@@ -274,9 +277,7 @@ class ConsultationsSubscription:
     ) -> Annotated[ConversationFeed, ConversationEvent]:
         return ConversationFeed(row_id(conversation_id, Conversation))
 
-    @streamed(
-        Capability.CONSULT, "What comes into and leaves the queue (队列动态).", shared_by=()
-    )
+    @streamed(Capability.CONSULT, "What comes into and leaves the queue (队列动态).", shared_by=())
     def queue_events(
         context: Context,
         service: Annotated[Service, strawberry.argument(description="The own service (服务).")],

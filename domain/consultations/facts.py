@@ -137,12 +137,26 @@ class MessageSent(Fact):
 
 @dataclass(frozen=True, slots=True)
 class MessageWaiting(Fact):
-    """The account has something unread where everything was read before."""
+    """The account has one message unread where everything was read before."""
 
     kind: ClassVar[str] = "consultations.message_waiting"
     case_id: UUID
     conversation_id: UUID
     account_id: UUID
+    unread_count: int = 1
+
+    def streams(self) -> tuple[str, ...]:
+        return (account_stream(self.account_id),)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadChanged(Fact):
+    """The account has so many of the other's messages unread, counted to 100."""
+
+    kind: ClassVar[str] = "consultations.unread_changed"
+    conversation_id: UUID
+    account_id: UUID
+    unread_count: int
 
     def streams(self) -> tuple[str, ...]:
         return (account_stream(self.account_id),)
@@ -240,12 +254,13 @@ class CaseHandedOver(Fact):
 
 @dataclass(frozen=True, slots=True)
 class CaseReceived(Fact):
-    """A case came to this consultant by hand-over."""
+    """A case came to this consultant by hand-over, with so many messages unread."""
 
     kind: ClassVar[str] = "consultations.case_received"
     case_id: UUID
     conversation_id: UUID
     account_id: UUID
+    unread_count: int
 
     def streams(self) -> tuple[str, ...]:
         return (account_stream(self.account_id),)

@@ -9,6 +9,7 @@ from domain.consultations.models import CaseState, HandoverState, Role, Service
 from domain.consultations.queries import ensure_consultant, get_case, handovers_by_id
 from domain.consultations.rules import Step
 from domain.consultations.service import hold_case, role_in
+from domain.consultations.unread import count_unread, hold_mark
 from domain.consultations.windows import count_running
 from domain.kernel.database import Record
 from domain.kernel.errors import NotFound
@@ -65,6 +66,9 @@ async def consent_to_handover(w: Work, handover_id: UUID, *, shares_past: bool) 
         return await get_case(w.actor, case["id"])
     _ensure_asked(handover)
     target = await _move(w, case, handover["to_consultant_id"])
+    conversation_id = handover["conversation_id"]
+    # Whoever counts for the old one at this moment tells it before the end of their part is told.
+    await hold_mark(w, conversation_id, case["consultant_account_id"])
     await _change_reader(w, case, target, shares_past=shares_past)
     await w.execute(
         "UPDATE consultation_handover SET state = 'consented', shares_past = $2, decided_at = $3"
@@ -73,7 +77,6 @@ async def consent_to_handover(w: Work, handover_id: UUID, *, shares_past: bool) 
         shares_past,
         w.now,
     )
-    conversation_id = handover["conversation_id"]
     w.record(
         facts.CaseHandedOver(
             handover_id=handover_id,
@@ -84,7 +87,9 @@ async def consent_to_handover(w: Work, handover_id: UUID, *, shares_past: bool) 
             shares_past=shares_past,
         )
     )
-    w.record(facts.CaseReceived(case["id"], conversation_id, target["account_id"]))
+    w.record(facts.UnreadChanged(conversation_id, case["consultant_account_id"], 0))
+    unread = await count_unread(w, conversation_id, target["account_id"])
+    w.record(facts.CaseReceived(case["id"], conversation_id, target["account_id"], unread))
     return await get_case(w.actor, case["id"])
 
 

@@ -14,6 +14,13 @@ from domain.kernel.pages import Key, Listing
 UNREAD_COUNTED_MAX = 100
 """Unread messages that are counted; beyond it a client shows "99+"."""
 
+UNREAD = (
+    "(SELECT count(*) FROM (SELECT 1 FROM consultation_message m"
+    " WHERE m.conversation_id = v.id AND m.seq > k.read_seq AND m.sender_account_id <> k.account_id"
+    f" LIMIT {UNREAD_COUNTED_MAX}) unread)"
+)
+"""Unread messages of conversation ``v`` by the mark ``k`` of their reader."""
+
 _ME = "NULLIF(current_setting('app.account', true), '')::uuid"
 
 
@@ -75,12 +82,18 @@ CONVERSATIONS = Listing(
         other_account_id="o.account_id",
         other_delivered_seq="o.delivered_seq",
         other_read_seq="o.read_seq",
-        unread_count="(SELECT count(*) FROM (SELECT 1 FROM consultation_message m"
-        " WHERE m.conversation_id = v.id AND m.seq > k.read_seq"
-        f" AND m.sender_account_id <> p.account_id LIMIT {UNREAD_COUNTED_MAX}) unread)",
+        unread_count=UNREAD,
     ),
     (Key("v.opened_at", "opened_at", datetime), Key("v.id", "id", UUID)),
 )
+WAITING = Listing(
+    "consultation_participant p JOIN consultation_conversation v ON v.id = p.conversation_id"
+    " JOIN consultation_mark k ON k.conversation_id = v.id AND k.account_id = p.account_id",
+    _columns("v", "id case_id opened_at", unread_count=UNREAD),
+    (Key("v.opened_at", "opened_at", datetime), Key("v.id", "id", UUID)),
+    is_descending=True,
+)
+"""Conversations by what waits unread in them."""
 PARTICIPANTS = Listing(
     "consultation_participant p",
     _columns("p", "id role consultant_id from_seq until_seq joined_at ended_at"),

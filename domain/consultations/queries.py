@@ -18,6 +18,8 @@ from domain.consultations.listings import (
     MESSAGES,
     PARTICIPANTS,
     QUEUE,
+    UNREAD,
+    WAITING,
     WINDOWS,
 )
 from domain.consultations.models import CaseState, Service
@@ -113,6 +115,21 @@ async def conversations_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID
     """Of these, the conversations in which the actor takes part now."""
     where = party(actor, "v").and_("v.id = ANY({0})", list(ids))
     return await _by_id(actor, CONVERSATIONS, where)
+
+
+UNREAD_CONVERSATIONS_MAX = 100
+"""More conversations than that with something unread, a home page does not list."""
+
+
+async def unread_conversations(actor: Actor) -> Sequence[Record]:
+    """What waits unread for the actor, by conversation, the newest first; at most a hundred."""
+    where = party(actor, "v").and_(
+        f"p.account_id = {{0}} AND p.ended_at IS NULL AND k.read_seq < v.top_seq AND {UNREAD} > 0",
+        actor.account(),
+    )
+    return (
+        await Selection(WAITING, where).page(actor, PageRequest(first=UNREAD_CONVERSATIONS_MAX))
+    ).rows
 
 
 async def get_conversation(actor: Actor, conversation_id: UUID) -> Record:

@@ -26,6 +26,7 @@ from domain.consultations.sealing import (
     find_conversation_key,
     open_message,
 )
+from domain.consultations.unread import UNREAD_NUDGE, unread_key
 from domain.kernel.capabilities import Capability
 from domain.kernel.ids import new_id
 from domain.kernel.texts import clean_text
@@ -112,8 +113,10 @@ async def _send(w: Work, conversation_id: UUID, *, client_key: UUID, text: str) 
         return before
     w.record(_sent(message, body, place))
     if numbered[0]["other_read_seq"] == message["seq"] - 1:
-        # Only the first unread one: who has been told that something waits needs no more telling.
+        # The first unread one; how many there are beyond it is told a moment later.
         w.record(_waiting(message, place))
+    else:
+        w.nudge(UNREAD_NUDGE, _reader(message, place))
     return message
 
 
@@ -142,6 +145,8 @@ async def _send_at_once(
         with suppress(UniqueViolationError):
             if await w.at_once("consultation_send", facts_, *_values(message, body, place)):
                 known.place = place
+                if len(w.events) < len(facts_):
+                    w.nudge(UNREAD_NUDGE, _reader(message, place))
                 return message
     return None
 
@@ -219,9 +224,15 @@ def _sent(message: MessageRow, body: bytes, place: Place) -> facts.MessageSent:
 
 
 def _waiting(message: MessageRow, place: Place) -> facts.MessageWaiting:
-    is_member = message["role"] == Role.MEMBER
-    other = place.consultant if is_member else place.member
-    return facts.MessageWaiting(place.case_id, message["conversation_id"], other)
+    return facts.MessageWaiting(place.case_id, message["conversation_id"], _other(message, place))
+
+
+def _reader(message: MessageRow, place: Place) -> str:
+    return unread_key(message["conversation_id"], _other(message, place))
+
+
+def _other(message: MessageRow, place: Place) -> UUID:
+    return place.consultant if message["role"] == Role.MEMBER else place.member
 
 
 async def _sent_before(

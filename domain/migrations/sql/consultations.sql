@@ -27,6 +27,9 @@ CREATE INDEX IF NOT EXISTS consultation_queue_waiting
     ON consultation_queue_entry (service, requested_at, case_id) WHERE state = 'requested';
 CREATE UNIQUE INDEX IF NOT EXISTS consultation_participant_now
     ON consultation_participant (conversation_id, account_id) WHERE ended_at IS NULL;
+-- What waits unread for somebody is asked for with every home page.
+CREATE INDEX IF NOT EXISTS consultation_participant_of
+    ON consultation_participant (account_id) WHERE ended_at IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS consultation_handover_asked
     ON consultation_handover (case_id) WHERE state = 'asked';
 -- Every message updates its conversation's row: room for the next version on the same page.
