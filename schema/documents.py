@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
@@ -45,6 +45,8 @@ class Operation:
     cost: Cost
     shape: Shape | None = None
     """What a subscription shares by its text; None: nothing."""
+    plans: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What ``schema.plans`` made of it, kept and dropped with it."""
 
     @property
     def kind(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +37,14 @@ setattr(Node, TYPE_DECLARATION, TypeDeclaration(Capability.PUBLIC))
 
 def global_id(type_name: str, id_: UUID) -> strawberry.ID:
     """The Relay id of a row."""
-    return strawberry.ID(base64.b64encode(f"{type_name}:{id_}".encode()).decode())
+    return strawberry.ID(global_ids(type_name)(id_))
+
+
+@cache
+def global_ids(type_name: str) -> Callable[[UUID], str]:
+    """The Relay ids of a type's rows, as fast as Python makes them."""
+    prefix, encode = f"{type_name}:", binascii.b2a_base64
+    return lambda id_: encode((prefix + str(id_)).encode(), newline=False).decode()
 
 
 def split_global_id(text: str) -> tuple[str, UUID]:

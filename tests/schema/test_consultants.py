@@ -73,7 +73,7 @@ def gid(of: Any) -> str:
 async def test_a_member_sees_who_is_there_by_one_question_a_page(ask: Asking, works: Works) -> None:
     there, away = await a_consultant(works), await a_consultant(works, state=WindowState.AWAY)
     present = SomePresent(POOL, there.account_id)
-    ask.engine._presence = present
+    ask.engine._presence, ask.is_compared = present, False
 
     answer = await ask(DIRECTORY, a_person())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 import orjson
@@ -14,6 +15,28 @@ from schema.engine import SchemaEngine
 from schema.live import LiveOperation
 from schema.root import core_schema
 
+_done: ContextVar[dict[Any, Any] | None] = ContextVar("done", default=None)
+
+
+def once(resolve: Any) -> Any:
+    """The resolver, which answers a second time what it answered first, in one ``Asking``."""
+    if hasattr(resolve, "is_once"):
+        return resolve
+
+    async def resolve_once(source: Any, info: Any, **arguments: Any) -> Any:
+        done = _done.get()
+        if done is None:
+            return await resolve(source, info, **arguments)
+        if info.path not in done:
+            try:
+                done[info.path] = await resolve(source, info, **arguments)
+            except Exception as error:
+                done[info.path] = error
+        return done[info.path]
+
+    resolve_once.is_once = True  # type: ignore[attr-defined]  # so that none is wrapped twice
+    return resolve_once
+
 
 class NobodyPresent:
     """A Presence in which nobody is there."""
@@ -23,16 +46,39 @@ class NobodyPresent:
 
 
 class Asking:
-    """An engine with the shortest way to ask it."""
+    """An engine with the shortest way to ask it.
 
-    def __init__(self, schema: strawberry.Schema, works: Works) -> None:
-        self.engine = SchemaEngine(core_schema(schema), works, NobodyPresent())
+    Whatever is asked of it is asked of graphql-core too, and has to be the same to the byte; a
+    mutation is done once, and both answer from what it brought. ``is_compared`` False: not so.
+    """
+
+    def __init__(
+        self, schema: strawberry.Schema, works: Works, *, is_compared: bool = True
+    ) -> None:
+        core = core_schema(schema)
+        self.engine = SchemaEngine(core, works, NobodyPresent())
+        self.reference = SchemaEngine(core, works, NobodyPresent(), is_compiling=False)
+        self.is_compared = is_compared
+        if core.mutation_type is not None:
+            for field in core.mutation_type.fields.values():
+                field.resolve = once(field.resolve)
 
     async def __call__(
         self, query: str, actor: Actor = NOBODY, *, edge: Edge = NO_EDGE, **variables: Any
     ) -> dict[str, Any]:
         """The whole answer as JSON."""
-        answer = await self.engine.execute(GraphQLRequest(query, variables=variables), actor, edge)
+        return await self.ask(GraphQLRequest(query, variables=variables), actor, edge)
+
+    async def ask(
+        self, request: GraphQLRequest, actor: Actor = NOBODY, edge: Edge = NO_EDGE
+    ) -> dict[str, Any]:
+        """The same of a whole request."""
+        _done.set({})
+        answer = await self.engine.execute(request, actor, edge)
+        if self.is_compared:
+            self.reference._presence = self.engine._presence
+            told = await self.reference.execute(request, actor, edge)
+            assert answer == told, f"{request}\n{answer.body!r}\n{told.body!r}"
         parsed: dict[str, Any] = orjson.loads(answer.body)
         return parsed
 
