@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import strawberry
@@ -95,6 +95,7 @@ ConsultantEvent = Annotated[
 class PoolFeed:
     """The windows of a service, for whoever is signed in."""
 
+    shared_by: ClassVar[tuple[str, ...]] = ("_windows",)
     service: Service
     presence_scopes: tuple[str, ...] = ()
     receipts_of: UUID | None = None

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import strawberry
@@ -160,6 +160,7 @@ QueueEvent = Annotated[
 class ConversationFeed:
     """One conversation, from where the caller came in, for as long as they take part."""
 
+    shared_by: ClassVar[tuple[str, ...]] = ("_roles",)
     conversation_id: UUID
     receipts_of: UUID | None = None
     _roles: Mapping[str, Role] = field(default_factory=dict)
@@ -204,6 +205,7 @@ class ConversationFeed:
 class QueueFeed:
     """A service's queue and what is addressed to one consultant."""
 
+    shared_by: ClassVar[tuple[str, ...]] = ()
     service: Service
     consultant_id: UUID
     receipts_of: UUID | None = None

@@ -267,17 +267,13 @@ class ConsultationsMutation:
 class ConsultationsSubscription:
     """What can be followed live."""
 
-    @streamed(
-        Capability.SELF,
-        "What happens in a conversation of the caller's (会话动态).",
-        shared_by=("_roles",),
-    )
+    @streamed(Capability.SELF, "What happens in a conversation of the caller's (会话动态).")
     def conversation_events(
         context: Context, conversation_id: _Id
     ) -> Annotated[ConversationFeed, ConversationEvent]:
         return ConversationFeed(row_id(conversation_id, Conversation))
 
-    @streamed(Capability.CONSULT, "What comes into and leaves the queue (队列动态).", shared_by=())
+    @streamed(Capability.CONSULT, "What comes into and leaves the queue (队列动态).")
     def queue_events(
         context: Context,
         service: Annotated[Service, strawberry.argument(description="The own service (服务).")],

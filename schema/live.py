@@ -63,18 +63,20 @@ class Feed(Protocol):
 
 
 def streamed(
-    needs: Capability, description: str, *, shared_by: tuple[str, ...] | None = None
+    needs: Capability, description: str
 ) -> Callable[[Callable[..., Feed | Awaitable[Feed]]], Any]:
     """A subscription by ``open(context: Context, …) -> Feed``.
 
     Its return annotation names the GraphQL type too: ``-> Annotated[Feed, ConversationEvent]``.
-    Every subscription gets the argument ``after``. ``shared_by`` lets subscribers share renderings
-    (``schema.sharing``): the attributes of the feed that ``project`` reads, often none.
+    Every subscription gets the argument ``after``. A feed whose class has a ``shared_by`` lets its
+    subscribers share renderings (``schema.sharing``): it names the attributes of the feed that
+    ``project`` reads, often none.
     """
 
     def declare(open_feed: Callable[..., Feed | Awaitable[Feed]]) -> Any:
         signature = inspect.signature(open_feed, eval_str=True)
         of = signature.return_annotation.__metadata__[0]
+        shared_by = getattr(signature.return_annotation.__origin__, "shared_by", None)
         further = list(signature.parameters.values())[1:]
 
         async def stub(info: Info, **_arguments: Any) -> AsyncGenerator[Any, None]:

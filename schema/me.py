@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import strawberry
 
+from domain.consultations import queries as consultations
 from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.errors import NotFound
-from domain.kernel.streams import LoggedEvent, account_stream
-from schema.context import Context
-from schema.declare import choice, column, computed, of_row, row_type
+from domain.kernel.streams import LoggedEvent, account_stream, position_of
+from domain.notices import queries as notices
+from schema.context import Context, Info
+from schema.declare import choice, column, computed, given, of_row, payload, row_type, verb
 from schema.live import CURSOR, cursor_of, streamed
 from schema.nodes import global_id
 
@@ -27,6 +29,7 @@ class MyEventKind(Enum):
     CASE_ACCEPTED = "consultations.case_accepted"
     REQUEST_DECLINED = "consultations.request_declined"
     MESSAGE_WAITING = "consultations.message_waiting"
+    UNREAD_CHANGED = "consultations.unread_changed"
     CASE_CLOSED = "consultations.case_closed"
     CASE_REOPENED = "consultations.case_reopened"
     HANDOVER_REQUESTED = "consultations.handover_requested"
@@ -44,6 +47,7 @@ choice(
     case_accepted="A consultant took my case (已接案).",
     request_declined="The named consultant passed my request to the queue (转入候询).",
     message_waiting="Something unread where everything was read before (有新消息).",
+    unread_changed="More is unread, or I have read it on some device (未读数变更).",
     case_closed="The other one closed the case (已结案).",
     case_reopened="The member took the case up again (再次求助).",
     handover_requested="My consultant asks to hand the case over (请求转交).",
@@ -56,6 +60,7 @@ choice(
 )
 
 _KINDS = frozenset(kind.value for kind in MyEventKind)
+_ABOUT = ("case_id", "conversation_id", "union_id", "unread_count")
 
 
 def _id_of(type_name: str) -> Any:
@@ -78,12 +83,18 @@ class MyEvent:
     union_id: strawberry.ID | None = computed(
         ("union_id",), _id_of("Union"), "The union (工会) it is about."
     )
+    unread_count: int | None = column(
+        "unread_count",
+        "Messages unread in that conversation from now on, counted to 100 (未读数); null of what"
+        " does not change it. Whether any waits is told at once, how many within ten seconds.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class MyFeed:
     """The stream of one account, for its owner only."""
 
+    shared_by: ClassVar[tuple[str, ...]] = ()
     account_id: UUID
     presence_scopes: tuple[str, ...] = ()
     receipts_of: UUID | None = None
@@ -103,15 +114,72 @@ class MyFeed:
         """The event's ids; kinds that are not listed are the program's own."""
         if event.kind not in _KINDS:
             return None
-        about = {name: event.body.get(name) for name in ("case_id", "conversation_id", "union_id")}
+        about = {name: event.body.get(name) for name in _ABOUT}
         of = {"cursor": cursor_of(event), "kind": event.kind, "at": event.at}
         return of_row(MyEvent, of | about)
+
+
+@row_type(needs=Capability.SELF, description="A conversation with something unread (未读会话).")
+class UnreadConversation:
+    """Messages of the other one."""
+
+    conversation_id: strawberry.ID = computed(
+        ("id",), _id_of("Conversation"), "The conversation (会话)."
+    )
+    case_id: strawberry.ID = computed(("case_id",), _id_of("Case"), "Its case (个案).")
+    unread_count: int = column("unread_count", "Messages unread, counted to 100 (未读数).")
+
+
+@row_type(needs=Capability.SELF, description="An inbox with something unread (未读通知).")
+class UnreadInbox:
+    """Of a union in which the caller holds a seat now."""
+
+    union_id: strawberry.ID = computed(("union_id",), _id_of("Union"), "The union (工会).")
+    unread_count: int = column(
+        "unread_count", "Of its newest 100 notices those that the caller has not read (未读数)."
+    )
+
+
+@payload(
+    needs=Capability.SELF, description="What waits unread for the caller, anywhere (我的未读)."
+)
+class MyUnread:
+    """Only where something waits."""
+
+    position: str = given(
+        "The place in the own stream (位置) up to which `conversations` are true at least: pass it"
+        " to `myEvents` as `after`, and put each `unreadCount` in the place of the one shown."
+    )
+    conversations: list[UnreadConversation] = given(
+        "Conversations with messages unread, the newest first; at most 100 (未读会话)."
+    )
+    inboxes: list[UnreadInbox] = given(
+        "Inboxes with notices unread (未读通知); `inboxEvents` of a union tells what comes in."
+    )
+
+
+@strawberry.type
+class MeQuery:
+    """What waits for oneself."""
+
+    @verb(Capability.SELF, "What I have not read yet, in one place (我的未读).")
+    async def my_unread(self, info: Info) -> MyUnread:
+        actor = info.context.actor
+        # The position first: what comes in between is then told twice, and never not at all.
+        place = await position_of(account_stream(actor.account()))
+        conversations = await consultations.unread_conversations(actor)
+        inboxes = await notices.unread_inboxes(actor)
+        return MyUnread(
+            position=place,
+            conversations=[of_row(UnreadConversation, row) for row in conversations],
+            inboxes=[of_row(UnreadInbox, row) for row in inboxes],
+        )
 
 
 @strawberry.type
 class MeSubscription:
     """The own account's stream."""
 
-    @streamed(Capability.SELF, "What concerns me, wherever I am (我的动态).", shared_by=())
+    @streamed(Capability.SELF, "What concerns me, wherever I am (我的动态).")
     def my_events(context: Context) -> Annotated[MyFeed, MyEvent]:
         return MyFeed(context.actor.account())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import ClassVar
 from uuid import UUID
 
 import strawberry
@@ -122,6 +123,7 @@ class ReceiptBoardEvent:
 class InboxFeed:
     """A union's stream, for its current officers; what is pushed to them counts as delivered."""
 
+    shared_by: ClassVar[tuple[str, ...]] = ()
     union_id: UUID
     receipts_of: UUID | None
     presence_scopes: tuple[str, ...] = ()
@@ -150,6 +152,7 @@ class InboxFeed:
 class BoardFeed:
     """A notice's stream, for whoever may watch its receipts."""
 
+    shared_by: ClassVar[tuple[str, ...]] = ()
     notice_id: UUID
     presence_scopes: tuple[str, ...] = ()
     receipts_of: UUID | None = None
@@ -173,7 +176,7 @@ class BoardFeed:
             cursor=cursor_of(event),
             kind=kind,
             at=event.at,
-            notice_id=global_id("Notice", self.notice_id),
+            notice_id=_notice_id(event.body["notice_id"]),
             counts=_counts(event) if kind is BoardEventKind.COUNTED else None,
         )
 

@@ -286,16 +286,11 @@ class NoticesSubscription:
     @streamed(
         Capability.NOTICE_RECEIVE,
         "Notices to a union in which I hold a seat (通知推送); being pushed counts as delivered.",
-        shared_by=(),
     )
     def inbox_events(context: Context, union_id: UnionId) -> Annotated[InboxFeed, InboxEvent]:
         return InboxFeed(row_id(union_id, Union), context.actor.account_id)
 
-    @streamed(
-        Capability.NOTICE_PUBLISH,
-        "The receipts of a notice as they come in (回执动态).",
-        shared_by=("notice_id",),
-    )
+    @streamed(Capability.NOTICE_PUBLISH, "The receipts of a notice as they come in (回执动态).")
     def receipt_board_events(
         context: Context, notice_id: NoticeId
     ) -> Annotated[BoardFeed, ReceiptBoardEvent]:

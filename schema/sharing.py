@@ -1,7 +1,7 @@
 """Which subscriptions get the same bytes for the same event, and how that is kept true.
 
-Nothing is shared unless it is declared: the subscription names what its projection reads besides
-the event (``streamed(…, shared_by=…)``), and every field that the operation selects, on every type
+Nothing is shared unless it is declared: the feed's class names what its projection reads besides
+the event (``shared_by``), and every field that the operation selects, on every type
 that may come, must be a pure function of the event's row. All of that goes into the share key, and
 a shared rendering runs with nothing else: a context and a feed that refuse every other access. The
 first refusal poisons it, so that it is never sent (``SharePoisoned``).

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -139,7 +139,7 @@ async def board(works: Works) -> Case:
     m = await a_matrix()
     notice = await publish(works, a_cadre(m.east), m.east, Audience(zone_id=m.east.id))
     counts = dict.fromkeys(("recipients", "delivered", "read", "confirmed", "confirmed_late"), 3)
-    stream = f"nt:{notice}"
+    stream, about = f"nt:{notice}", {"notice_id": str(notice)}
     return Case(
         "($id: ID!, $after: String)",
         "(noticeId: $id, after: $after)",
@@ -147,8 +147,8 @@ async def board(works: Works) -> Case:
         (a_cadre(m.east), a_cadre(m.city)),
         None,
         [
-            LoggedEvent(stream, "e", 1, "notices.board_changed", False, THEN, counts),
-            LoggedEvent(stream, "e", 2, "notices.withdrawn", False, THEN, {}),
+            LoggedEvent(stream, "e", 1, "notices.board_changed", False, THEN, counts | about),
+            LoggedEvent(stream, "e", 2, "notices.withdrawn", False, THEN, about),
         ],
     )
 
@@ -256,13 +256,22 @@ class ToyFeed:
     """A stream whose projection may read the viewer."""
 
     viewer: UUID
-    leaks: bool = False
     receipts_of: UUID | None = None
     presence_scopes: tuple[str, ...] = ()
     streams: tuple[str, ...] = ("toy:1",)
 
     async def authorise(self, actor: Actor) -> Mapping[str, int]:
         return {"toy:1": 1}
+
+    async def project(self, event: LoggedEvent) -> Any:
+        return of_row(ToyEvent, {"text": "own"})
+
+
+@dataclass
+class SharedToyFeed(ToyFeed):
+    """The same, declared as shared by all."""
+
+    shared_by: ClassVar[tuple[str, ...]] = ()
 
     async def project(self, event: LoggedEvent) -> Any:
         text = str(self.viewer) if event.kind == "toy.leaks" else "same"
@@ -281,13 +290,13 @@ class ToyEvent:
 
 @strawberry.type
 class ToySubscription:
-    @streamed(Capability.SELF, "Shared.", shared_by=())
-    def toys(context: Context) -> Annotated[ToyFeed, ToyEvent]:
-        return ToyFeed(context.actor.account())
-
     @streamed(Capability.SELF, "Not declared as shared.")
     def own_toys(context: Context) -> Annotated[ToyFeed, ToyEvent]:
         return ToyFeed(context.actor.account())
+
+    @streamed(Capability.SELF, "Shared.")
+    def toys(context: Context) -> Annotated[SharedToyFeed, ToyEvent]:
+        return SharedToyFeed(context.actor.account())
 
 
 TOY = LoggedEvent("toy:1", "e", 1, "toy.happened", False, THEN, {})
@@ -342,7 +351,7 @@ async def test_a_refusal_that_is_swallowed_poisons_all_the_same(
         except SharePoisoned:
             return of_row(ToyEvent, {"text": "nobody"})
 
-    monkeypatch.setattr(ToyFeed, "project", careless)
+    monkeypatch.setattr(SharedToyFeed, "project", careless)
     live = await toys.subscribe(TEXT, PAIR[0])
     with pytest.raises(SharePoisoned):
         await live.shared_rendering()(TOY)
