@@ -60,6 +60,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rounds", type=int, choices=range(1, ROUNDS_MAX + 1), help="turns of each candidate"
     )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="CANDIDATE", help="this one; repeatable"
+    )
     parser.add_argument("--seconds", type=_seconds, help="how long each measurement lasts")
     return parser.parse_args()
 
@@ -70,6 +73,7 @@ def _seconds(text: str) -> float:
 
 def _pace(options: argparse.Namespace) -> Pace:
     pace = QUICK if options.quick else FULL
+    pace = dataclasses.replace(pace, only=frozenset(options.only))
     if options.rounds:
         pace = dataclasses.replace(pace, rounds=options.rounds)
     if options.seconds:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -15,7 +16,7 @@ MARK = 1_900_000_000
 """Numbers of events are sent as MARK + number: ten digits that nothing else in a frame begins."""
 PREFIX = b":1900"
 """How MARK and a number below a million stand in the JSON, or the title, of any of the servers."""
-DIGITS = 10
+_NUMBER = re.compile(rb":(1900\d{6})")
 EVENT_BYTES = 300
 """Of an event's JSON in a peer; what ours sends is about as long."""
 
@@ -39,8 +40,8 @@ async def listening(publish: Callable[[int, str], Awaitable[None]]) -> AsyncIter
 
 def number_in(frame: bytes) -> int | None:
     """The number of the event that a frame tells of, if it tells of one."""
-    at = frame.find(PREFIX)
-    return int(frame[at + 1 : at + 1 + DIGITS]) - MARK if at >= 0 else None
+    found = _NUMBER.search(frame)
+    return int(found[1]) - MARK if found else None
 
 
 def event(number: int) -> dict[str, str | int]:

@@ -50,6 +50,8 @@ class Pace:
     """How long, in a whole run, turns may wait for others on this machine to be quiet."""
     budget_s: float
     """No turn but the very first begins later than this after the start."""
+    only: frozenset[str] = frozenset()
+    """Candidates by label, when not all of them are wanted."""
 
 
 FULL = Pace(is_quick=False, rounds=3, warm_s=1.5, measure_s=5.0, patience_s=90, budget_s=600)
@@ -110,6 +112,8 @@ async def take_turns(
     rounds = range(pace.rounds) if only_round is None else [only_round]
     for number, candidate in product(rounds, candidates):
         name = candidate.label
+        if pace.only and name not in pace.only:
+            continue
         if (measured or number) and elapsed_s() > pace.budget_s:
             tell(f"the time is up: round {number + 1} ends before {name}")
             break

@@ -76,7 +76,7 @@ def test_a_number_is_found_in_a_title_and_in_counts() -> None:
 
     assert number_in(title) == 17
     assert number_in(orjson.dumps(event(18))) == 18
-    assert number_in(b'{"at":"2026-11-23T19:00:00+00:00"}') is None
+    assert number_in(b'{"at":"2026-11-23T19:00:00+00:00","confirmed":1900}') is None
 
 
 def test_a_summary_is_as_late_as_the_first_that_counts_a_union() -> None:
