@@ -142,11 +142,7 @@ class PoolFeed:
 class ConsultantsSubscription:
     """The directory live."""
 
-    @streamed(
-        Capability.SELF,
-        "Who comes and goes, and what windows show (窗口动态).",
-        shared_by=("_windows",),
-    )
+    @streamed(Capability.SELF, "Who comes and goes, and what windows show (窗口动态).")
     def consultant_events(
         context: Context, service: _Service
     ) -> Annotated[PoolFeed, ConsultantEvent]:

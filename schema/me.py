@@ -64,7 +64,7 @@ _ABOUT = ("case_id", "conversation_id", "union_id", "unread_count")
 
 
 def _id_of(type_name: str) -> Any:
-    return lambda raw: None if raw is None else global_id(type_name, UUID(raw))
+    return lambda raw: None if raw is None else global_id(type_name, UUID(str(raw)))
 
 
 @row_type(needs=Capability.SELF, description="Something that concerns me (我的动态); ids only.")

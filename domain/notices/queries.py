@@ -87,6 +87,33 @@ def select_inbox(actor: Actor, union_id: UUID) -> Selection:
     return Selection(INBOX, Where().and_("r.union_id = {0}", union_id))
 
 
+UNREAD_LOOKED_AT_MAX = 100
+"""Newest notices of an inbox in which unread ones are counted; beyond it a client shows "99+"."""
+
+
+async def unread_inboxes(actor: Actor) -> Sequence[Record]:
+    """For each union in which the actor holds a seat now: notices that the actor has not read.
+
+    Rows of ``union_id`` and ``unread_count``, of the newest hundred notices; none without any.
+    """
+    return await fetch(
+        """
+        SELECT o.union_id, count(*) AS unread_count
+          FROM unnest($1::uuid[]) AS o(union_id)
+         CROSS JOIN LATERAL (SELECT r.notice_id FROM notice_recipient r
+                              WHERE r.union_id = o.union_id
+                              ORDER BY r.notice_id DESC LIMIT $3) AS newest
+         WHERE NOT EXISTS (SELECT 1 FROM notice_receipt c WHERE c.notice_id = newest.notice_id
+                              AND c.union_id = o.union_id AND c.account_id = $2
+                              AND c.kind IN ('read', 'confirmed'))
+         GROUP BY o.union_id ORDER BY o.union_id
+        """,
+        list(actor.offices),
+        actor.account(),
+        UNREAD_LOOKED_AT_MAX,
+    )
+
+
 def select_published(actor: Actor) -> Selection:
     """What was published in the name of unions in the actor's scope, newest first."""
     actor.ensure_has(Capability.NOTICE_PUBLISH)
