@@ -14,8 +14,9 @@ from redis import asyncio as aioredis
 
 from realtime.bus import BusMessage
 from realtime.redis_bus import RedisBus
-from tests.support.live import SmallClient, SmallLog, SmallNode, running
+from tests.support.live import SmallClient, SmallNode, running
 from tests.support.redis_server import RedisServer, eventually, private_redis
+from tests.support.small_log import SmallLog
 
 SILENT_S = 0.3
 

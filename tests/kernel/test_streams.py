@@ -84,6 +84,32 @@ async def test_writers_of_many_streams_never_deadlock(works: Works) -> None:
     assert all(row["n"] == row["top"] for row in rows)
 
 
+async def test_writers_that_take_the_counters_in_any_order_do_deadlock(database: str) -> None:
+    """What the sorting is for: the test above would notice if it were not there."""
+    owners = [await asyncpg.connect(database) for _ in range(2)]
+    await owners[0].execute("INSERT INTO stream (id, epoch) VALUES ('te:1', 'e'), ('te:2', 'e')")
+    first_is_held = asyncio.Barrier(2)
+
+    async def write(owner: asyncpg.Connection[asyncpg.Record], where: tuple[str, str]) -> None:
+        async with owner.transaction():
+            await owner.execute("SET LOCAL deadlock_timeout = 10")
+            await owner.execute("UPDATE stream SET top = top + 1 WHERE id = $1", where[0])
+            await first_is_held.wait()
+            await owner.execute("UPDATE stream SET top = top + 1 WHERE id = $1", where[1])
+
+    outcomes = await asyncio.gather(
+        write(owners[0], ("te:1", "te:2")),
+        write(owners[1], ("te:2", "te:1")),
+        return_exceptions=True,
+    )
+    for owner in owners:
+        await owner.close()
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == [
+        "DeadlockDetectedError",
+        "NoneType",
+    ]
+
+
 async def test_authority_changes_are_counted_in_the_stream(works: Works) -> None:
     async with works.open(NOBODY) as w:
         w.record(Ticked(("te:a",)))
