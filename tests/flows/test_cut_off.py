@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
+import httpx
 import pytest_asyncio
 
 from domain.access.models import AccountKind
@@ -63,15 +64,26 @@ async def another_counsellor(works: Works, city: Spot) -> UUID:
     return new.id
 
 
-async def test_signing_out_everywhere_closes_the_open_socket(
+async def status_of(one: server.Server, token: str) -> int:
+    """What HTTP answers to the token."""
+    headers = {"authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(one.graphql, json={"query": "{ me { id } }"}, headers=headers)
+    return answer.status_code
+
+
+async def test_signing_out_everywhere_closes_the_open_socket_and_ends_the_token(
     one: server.Server, pair: Pair
 ) -> None:
     here, elsewhere = await listening(one, pair, 0), await listening(one, pair, 0)
     await here.say("你好")
     await eventually(lambda: elsewhere.heard)
+    assert [await status_of(one, pair.tokens[0]) for _ in range(2)] == [200, 200]
 
     began = time.monotonic()
     await here.client.execute("mutation { signOutEverywhere { endedCount } }")
+    # Answered means committed, and what this process has committed counts at once.
+    assert await status_of(one, pair.tokens[0]) == 401
     await eventually(lambda: elsewhere.client.close_codes)
 
     assert time.monotonic() - began < CUT_OFF_S

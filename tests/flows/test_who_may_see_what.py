@@ -6,8 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -25,7 +24,7 @@ from hypothesis.stateful import (
 
 from domain.access import service as access
 from domain.access.models import Account, AccountKind, Session, SessionKind
-from domain.access.roles import ROLES, Role
+from domain.access.roles import Role
 from domain.kernel.actor import SYSTEM, Actor, Hierarchy
 from domain.kernel.capabilities import Capability
 from domain.kernel.database import fetch_as
@@ -35,11 +34,15 @@ from domain.kernel.pages import PageRequest
 from domain.kernel.work import Work, Works
 from domain.members import service as members
 from domain.org import service as org
+from domain.org.facts import UnionMoved
 from domain.org.matrix import NewUnion
 from domain.org.models import Post
 from domain.org.rules import federation_day
+from domain.reactions import REACTIONS
+from tests.support.announcing import RememberedAnnouncements
 from tests.support.clock import FrozenClock
 from tests.support.org import Town, a_town, somebody
+from tests.support.seeing import Grant, Model
 
 T = TypeVar("T")
 ACCOUNTS = 3
@@ -48,67 +51,13 @@ STEPS_MAX = 25
 _EMPTY = "member_membership, member, access_grant, access_session, access_account, org_seat, event"
 
 
-@dataclass
-class Grant:
-    """A role as the model remembers it."""
-
-    account: UUID
-    role: Role
-    union: UUID
-    hierarchy: Hierarchy
-    valid_from: datetime
-    valid_to: datetime | None
-
-
-@dataclass
-class Model:
-    """Who may see what, by walking up from a member's union: no paths, no ranges, no SQL."""
-
-    root: UUID
-    territory: dict[UUID, UUID | None] = field(default_factory=dict)
-    line: dict[UUID, UUID | None] = field(default_factory=dict)
-    members: dict[UUID, UUID] = field(default_factory=dict)
-    own: dict[UUID, UUID] = field(default_factory=dict)
-    grants: dict[UUID, Grant] = field(default_factory=dict)
-    seats: dict[UUID, tuple[UUID, UUID, date, date | None]] = field(default_factory=dict)
-
-    def chain(self, union: UUID, hierarchy: Hierarchy) -> list[UUID]:
-        """The union and all above it; nothing when it isn't in that hierarchy at all."""
-        parents = self.territory if hierarchy is Hierarchy.TERRITORY else self.line
-        chain = [union]
-        while (parent := parents[chain[-1]]) is not None:
-            assert parent not in chain, "a cycle"
-            chain.append(parent)
-        return chain if chain[-1] == self.root else []
-
-    def reaches(self, account: UUID, needs: Capability, union: UUID, now: datetime) -> bool:
-        return any(
-            grant.account == account
-            and needs in ROLES[grant.role]
-            and grant.valid_from <= now
-            and (grant.valid_to is None or now < grant.valid_to)
-            and grant.union in self.chain(union, grant.hierarchy)
-            for grant in self.grants.values()
-        )
-
-    def in_scope(self, account: UUID, now: datetime) -> set[UUID]:
-        needs = Capability.MEMBER_READ
-        return {m for m, union in self.members.items() if self.reaches(account, needs, union, now)}
-
-    def offices(self, account: UUID, day: date) -> set[UUID]:
-        return {
-            union
-            for holder, union, first, end in self.seats.values()
-            if holder == account and first <= day and (end is None or day < end)
-        }
-
-
 class Seeing(RuleBasedStateMachine):
     """Random histories of a small federation. Fixtures arrive as class attributes."""
 
     loop: asyncio.AbstractEventLoop
     works: Works
     clock: FrozenClock
+    announcements: RememberedAnnouncements
     owner_url: str
 
     def run(self, made: Callable[..., Awaitable[T]], *args: Any, **named: Any) -> T:
@@ -153,6 +102,7 @@ class Seeing(RuleBasedStateMachine):
         for union in (town.a, town.b, town.c, town.d):
             await self._enter(union)
         self.sessions = {}
+        self.remembered: dict[UUID, tuple[access.Admitted | None, int]] = {}
         for member in list(self.model.members)[:ACCOUNTS]:
             account = await Account.create(
                 kind=AccountKind.MEMBER, member_id=member, created_at=self.clock.now()
@@ -320,8 +270,10 @@ class Seeing(RuleBasedStateMachine):
     async def _compare(self) -> None:
         now = self.clock.now()
         for account, session in self.sessions.items():
-            actor = await access.actor_of_session(session, now)
-            assert actor is not None
+            admitted = await access.admit_session(session, now)
+            assert admitted is not None
+            self._assert_told_of_change(account, admitted)
+            actor = admitted.actor
             in_scope = self.model.in_scope(account, now)
             own = {self.model.own[account]}
             assert await self._by_rows_alone(actor) == in_scope | own
@@ -330,6 +282,17 @@ class Seeing(RuleBasedStateMachine):
             assert set(found) == in_scope | own
             assert actor.offices == self.model.offices(account, federation_day(now))
             await self._assert_strangers_look_absent(actor, in_scope | own)
+
+    def _assert_told_of_change(self, account: UUID, admitted: access.Admitted) -> None:
+        """Who remembers an actor until its stream or a date says otherwise remembers the truth."""
+        me = f"me:{account}"
+        told = sum(e.stream == me and e.is_authority for e in self.announcements.events)
+        before, told_before = self.remembered.get(account, (None, 0))
+        is_due = before and before.changes_at and self.clock.now() >= before.changes_at
+        if before is not None and told == told_before and not is_due:
+            assert before.actor == admitted.actor
+            assert before.changes_at == admitted.changes_at
+        self.remembered[account] = (admitted, told)
 
     async def _by_rows_alone(self, actor: Actor) -> set[UUID]:
         return {row["id"] for row in await fetch_as(actor, "SELECT id FROM member")}
@@ -364,9 +327,13 @@ async def _pages(actor: Actor) -> list[list[UUID]]:
 
 
 @pytest.fixture
-def machine(works: Works, clock: FrozenClock, database: str, test_keyring: object) -> type[Seeing]:
+def machine(
+    database: str, clock: FrozenClock, announcements: RememberedAnnouncements, test_keyring: object
+) -> type[Seeing]:
     """The state machine on this test's database."""
-    Seeing.works, Seeing.clock, Seeing.owner_url = works, clock, database
+    told = {UnionMoved.kind: REACTIONS[UnionMoved.kind]}
+    Seeing.works = Works(clock, announcements, reactions=told)
+    Seeing.clock, Seeing.announcements, Seeing.owner_url = clock, announcements, database
     return Seeing
 
 
