@@ -2,7 +2,8 @@
 
 Two nodes share one log. Hints are lost, doubled and reordered; each access to the database is held
 up as long as hypothesis likes and may answer with what it saw before; clients vanish and resume on
-either node, lag, and lose and regain the right to read. The log is the oracle.
+either node, stop reading, and lose and regain the right to read. Two of them share their answers,
+until a rendering turns out to touch a viewer. The log is the oracle.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from domain.kernel.streams import LoggedEvent
-from realtime.bounds import SOFT_BUFFER_BYTES, LiveSettings
+from realtime.bounds import LAG_BUFFER_BYTES, SOFT_BUFFER_BYTES, LiveSettings
 from realtime.bus import Hint
-from tests.support.live import HIDDEN, SmallClient, SmallEngine, SmallNode
+from tests.support.live import HIDDEN, POISON, SmallClient, SmallEngine, SmallNode
 from tests.support.small_log import Gates, SmallLog
 from tests.support.timers import settle
 
 STREAMS = ("cv:1", "cv:2")
-CLIENTS = st.integers(0, 2)
+CLIENTS = st.integers(0, 3)
+UNREAD = st.sampled_from([0, 0, SOFT_BUFFER_BYTES + 1, LAG_BUFFER_BYTES + 1])
 NODES = st.integers(0, 1)
 
 
@@ -39,6 +41,7 @@ class Reader:
         for sessions in machine.sessions[1:]:
             sessions.copy(self.token, machine.sessions[0])
         self.streams = STREAMS if number == 0 else STREAMS[:1]
+        self.query = "subscription private" if number == 3 else "subscription"
         self.client: SmallClient | None = None
         self.position: dict[str, list[Any]] = {}
         self.got: dict[str, list[int]] = {stream: [] for stream in STREAMS}
@@ -57,7 +60,7 @@ class Reader:
     def subscribe(self) -> None:
         extensions = {"rt": {"since": self.position}} if self.position else {}
         payload = {
-            "query": "subscription",
+            "query": self.query,
             "variables": {"streams": list(self.streams)},
             "extensions": extensions,
         }
@@ -77,6 +80,9 @@ class Reader:
         for frame in frames[self.read :]:
             self._take(frame)
         self.read = len(frames)
+        if self.client.socket.closed is not None:
+            assert self.client.socket.closed[0] == 1013
+            self.vanish()
 
     def _take(self, frame: Any) -> None:
         if frame["type"] == "next":
@@ -125,7 +131,7 @@ class ReplayMachine(RuleBasedStateMachine):
         self.cut_off: dict[tuple[str, str], list[tuple[int, float]]] = {}
         for node in self.nodes:
             self.run(node.hub.start)
-        self.readers = [Reader(self, number) for number in range(3)]
+        self.readers = [Reader(self, number) for number in range(4)]
         for reader in self.readers:
             for stream in STREAMS:
                 self.engine.allow(reader.actor, stream)
@@ -156,6 +162,10 @@ class ReplayMachine(RuleBasedStateMachine):
     def publish(self, stream: str, count: int, hidden: bool) -> None:
         for _ in range(count):
             self.commit(stream, HIDDEN if hidden else "test.happened")
+
+    @rule()
+    def publish_poison(self) -> None:
+        self.commit(STREAMS[0], POISON)
 
     @rule(number=CLIENTS)
     def remove(self, number: int) -> None:
@@ -243,13 +253,22 @@ class ReplayMachine(RuleBasedStateMachine):
         if self.readers[number].client is not None:
             self.run(self.readers[number].vanish)
 
-    @rule(number=CLIENTS, lags=st.booleans())
-    def lag(self, number: int, lags: bool) -> None:
+    @rule(number=CLIENTS, unread=UNREAD)
+    def stop_reading(self, number: int, unread: int) -> None:
         client = self.readers[number].client
         if client is not None:
-            client.socket.unread_bytes = SOFT_BUFFER_BYTES + 1 if lags else 0
+            client.socket.unread_bytes = unread
 
     # What must hold
+
+    @invariant()
+    def seats_and_groups_agree(self) -> None:
+        for node in getattr(self, "nodes", []):
+            for tail in node.hub.node.tails._tails.values():
+                for group, seats in tail.live.items():
+                    assert seats
+                    assert all(seat.group is group for seat in seats)
+                    assert all(seat.subscription in group.members for seat in seats)
 
     @invariant()
     def nobody_sees_what_was_cut_off(self) -> None:
