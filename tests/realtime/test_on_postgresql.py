@@ -11,12 +11,15 @@ from domain.kernel import streams
 from domain.kernel.actor import NOBODY, Actor
 from domain.kernel.streams import StreamState
 from domain.kernel.work import Works
+from gateway.wiring import Sessions
+from tests.support.access import APP, an_account, signed_in
 from tests.support.announcing import RememberedAnnouncements
 from tests.support.clock import FrozenClock
 from tests.support.live import SmallClient, SmallNode, running
 from tests.support.log_facts import Removed, Said
 from tests.support.redis_server import eventually
 from tests.support.small_log import SmallLog
+from tests.support.statements import counted_round_trips
 
 WRITERS = 4
 FACTS_EACH = 40
@@ -120,3 +123,21 @@ async def test_the_small_log_of_the_tests_answers_as_the_real_one(works: Works) 
             for log, state in ((streams, real), (small, twin))
         ]
         assert told[0] == told[1]
+
+
+async def test_connecting_is_one_statement_and_following_one_beside_the_permission(
+    node: SmallNode, works: Works, test_keyring: object
+) -> None:
+    session = await signed_in(works, await an_account(works), client=APP)
+    node.hub.node.authenticator = Sessions(works.clock)
+    node.engine.allow(Actor(account_id=session.account_id), "cv:1")
+    client = node.client()
+    async with counted_round_trips() as trips:
+        await client.init(session.token.text)
+        await eventually(lambda: client.connection.is_ready)
+        await client.subscribe("a", "cv:1")
+        await eventually(client.lives)
+
+    assert len(trips) == 2
+    assert "access_session" in trips[0]
+    assert "FROM stream" in trips[1]
