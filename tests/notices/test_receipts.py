@@ -21,7 +21,7 @@ from tests.support.announcing import RememberedAnnouncements
 from tests.support.clock import FrozenClock
 from tests.support.matrix import Matrix, Spot, a_cadre, a_matrix, an_officer
 from tests.support.notices import publish, refused, rows_of_notices
-from tests.support.statements import counted_statements
+from tests.support.statements import counted_round_trips, counted_statements
 
 
 async def evidence(notice_id: UUID) -> list[dict[str, Any]]:
@@ -249,3 +249,30 @@ async def test_a_receipt_takes_one_or_two_statements(works: Works) -> None:
         async with counted_statements() as confirming:
             await confirm(w, notice_id, m.a.id, version_no=1)
     assert (len(receiving), len(reading), len(confirming)) == (1, 2, 2)
+
+
+async def test_an_ordinary_confirmation_is_one_round_trip_and_the_same_receipt(
+    works: Works, announcements: RememberedAnnouncements
+) -> None:
+    m = await a_matrix()
+    notice_id, officer = await to_the_east(works, m), an_officer(m.a)
+    async with counted_round_trips() as trips, works.open(officer) as w:
+        given = await confirm(w, notice_id, m.a.id, version_no=1)
+    assert [trip.split("(")[0] for trip in trips] == ["SELECT * FROM notice_confirm"]
+
+    async with works.open(officer) as w:
+        again = await confirm(w, notice_id, m.a.id, version_no=1)
+    names = ("union_id", "account_id", "kind", "version_no", "at", "is_late")
+    assert [given[name] for name in names] == [again[name] for name in names]
+    (row,) = await evidence(notice_id)
+    assert [given[name] for name in names] == [row[name] for name in names]
+
+
+async def test_nobody_confirms_at_once_what_is_not_theirs(
+    works: Works, announcements: RememberedAnnouncements
+) -> None:
+    m = await a_matrix()
+    notice_id = await to_the_east(works, m)
+    for actor, union in ((an_officer(m.d), m.d), (an_officer(m.d), m.a), (a_cadre(m.city), m.a)):
+        async with refused(NotFound, announcements), works.open(actor) as w:
+            await confirm(w, notice_id, union.id, version_no=1)
