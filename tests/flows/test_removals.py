@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -206,6 +207,13 @@ async def sockets(stack: AsyncExitStack, hall: Hall, persons: list[Person]) -> N
             person.clients.append(await stack.enter_async_context(client))
 
 
+async def signs(one: server.Server) -> tuple[int, dict[str, bool]]:
+    """What the server says of itself to the operator."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        told = await client.get(f"{one.url}/readyz")
+    return told.status_code, told.json()["signs"]
+
+
 async def closed_within(person: Person, hall: Hall, within_s: float) -> None:
     """End the person's session: all sockets of it, on both servers, close in time."""
     before = [len(client.close_codes) for client in person.clients]
@@ -266,6 +274,8 @@ async def test_nothing_after_a_removal_reaches_anybody_on_any_path(hall: Hall) -
             await closed_within(persons[0], hall, CUT_OFF_S)
             hall.redis.stop()
             await closed_within(persons[1], hall, BUSLESS_S)
+            for one in hall.servers:
+                assert await signs(one) == (200, {"bus": False})
 
         def is_enough() -> bool:
             running = sum(watcher.cut_offs for watcher in watchers)
