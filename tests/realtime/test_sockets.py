@@ -3,97 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import logging
-import socket
-from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
-import pytest_asyncio
-import uvicorn
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from gateway.lane import LANE, UVICORN_OPTIONS
-from gateway.sockets import GraphQLSockets
 from realtime.bounds import LAG_BUFFER_BYTES
-from tests.support.live import SmallNode
-
-OURS = Subprotocol("graphql-transport-ws")
-ORIGIN = "https://hall.example"
-
-
-class Server:
-    """A node behind uvicorn."""
-
-    def __init__(self, node: SmallNode, port: int) -> None:
-        self.node = node
-        self.port = port
-        self.scopes: list[Any] = []
-
-    async def connect(self, **options: Any) -> ClientConnection:
-        options.setdefault("subprotocols", [OURS])
-        url = f"ws://127.0.0.1:{self.port}/graphql"
-        return await connect(url, proxy=None, compression=None, **options)
-
-    async def sign_in(self, **options: Any) -> ClientConnection:
-        ws = await self.connect(**options)
-        await say(ws, {"type": "connection_init", "payload": {"token": "t"}})
-        assert (await hear(ws))["type"] == "connection_ack"
-        return ws
-
-
-async def say(ws: ClientConnection, message: object) -> None:
-    await ws.send(json.dumps(message))
-
-
-async def hear(ws: ClientConnection) -> Any:
-    return json.loads(await asyncio.wait_for(ws.recv(), 5))
-
-
-async def closed(ws: ClientConnection) -> tuple[int, str]:
-    with contextlib.suppress(ConnectionClosed):
-        while await asyncio.wait_for(ws.recv(), 5):
-            pass
-    assert ws.close_code is not None
-    return ws.close_code, ws.close_reason or ""
-
-
-@pytest_asyncio.fixture(params=["lane", "plain ASGI"])
-async def server(request: pytest.FixtureRequest, node: SmallNode) -> AsyncIterator[Server]:
-    """The node's sockets on a port of its own, with and without the lane."""
-    application = GraphQLSockets(node.hub, origins=[ORIGIN], cookie_name="session")
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        assert LANE in scope["extensions"]
-        if request.param != "lane":
-            del scope["extensions"][LANE]
-        await application(scope, receive, send)
-
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        app, lifespan="off", log_level="warning", access_log=False, **UVICORN_OPTIONS
-    )
-    running_server = uvicorn.Server(config)
-    running_server.capture_signals = _leave_signals_alone  # type: ignore[method-assign]  # in a test
-    serving = asyncio.create_task(running_server.serve(sockets=[listener]))
-    actor = node.sessions.sign_in()
-    node.engine.allow(actor, "cv:1")
-    while not running_server.started:  # noqa: ASYNC110 — uvicorn offers no event
-        await asyncio.sleep(0.01)
-    yield Server(node, listener.getsockname()[1])
-    running_server.should_exit = True
-    await serving
-
-
-class _leave_signals_alone:
-    def __init__(self, *_: object) -> None: ...
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
+from tests.support.sockets import ORIGIN, OURS, Server, closed, hear, say
 
 
 async def test_a_client_signs_in_subscribes_and_hears(server: Server) -> None:
