@@ -1,0 +1,133 @@
+"""A peer that does not keep up is spared, then left to the log, then closed; nobody notices."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from realtime.bounds import LAG_BUFFER_BYTES, SOFT_BUFFER_BYTES
+from realtime.presence import PRESENCE_CHANGED
+from tests.support.live import SmallClient, SmallNode
+from tests.support.sockets import Server, hear, say
+from tests.support.timers import settle
+
+
+@pytest.fixture
+async def pair(node: SmallNode) -> tuple[SmallClient, SmallClient]:
+    """One who will be slow and one who is not, subscribed alike."""
+    actor = node.sessions.sign_in()
+    node.engine.allow(actor, "cv:1")
+    slow, quick = await node.client().init(), await node.client().init()
+    for client in (slow, quick):
+        await client.subscribe("a", "cv:1")
+    return slow, quick
+
+
+async def whisper(node: SmallNode, kind: str, **body: object) -> None:
+    node.announcer.whisper("cv:1", kind, body)  # type: ignore[arg-type]  # of JSON values
+    await settle()
+
+
+def whispers(client: SmallClient) -> list[dict[str, object]]:
+    told = [f["payload"] for f in client.of("a") if "x" in f["payload"]["extensions"]["rt"]]
+    return [payload["data"]["event"] for payload in told]
+
+
+async def test_a_slow_socket_still_gets_what_is_durable_and_is_spared_typing(
+    node: SmallNode, pair: tuple[SmallClient, SmallClient]
+) -> None:
+    slow, quick = pair
+    slow.socket.unread_bytes = SOFT_BUFFER_BYTES + 1
+    await node.publish("cv:1")
+    await whisper(node, "typing", who="x")
+    await node.publish("cv:1")
+
+    assert slow.offsets("a") == quick.offsets("a") == [1, 2]
+    assert (len(whispers(slow)), len(whispers(quick))) == (0, 1)
+    assert node.hub.node.metrics.soft == 1
+
+
+async def test_who_is_here_is_kept_for_a_slow_socket_and_told_once(
+    node: SmallNode, pair: tuple[SmallClient, SmallClient]
+) -> None:
+    slow, quick = pair
+    slow.socket.unread_bytes = SOFT_BUFFER_BYTES + 1
+    await node.publish("cv:1")
+    await whisper(node, PRESENCE_CHANGED, joined=["a", "b"], left=["c"])
+    await whisper(node, PRESENCE_CHANGED, joined=["c"], left=["a"])
+    await whisper(node, "typing", who="x")
+    assert whispers(slow) == []
+    slow.socket.unread_bytes = 0
+    await node.timers.advance(0.2)
+    await whisper(node, "typing", who="y")
+
+    assert whispers(slow) == [
+        {"kind": PRESENCE_CHANGED, "joined": ["b", "c"], "left": ["a"]},
+        {"kind": "typing", "who": "y"},
+    ]
+    assert len(whispers(quick)) == 4
+
+
+async def test_after_five_seconds_events_are_left_to_the_log_and_come_from_there(
+    node: SmallNode, pair: tuple[SmallClient, SmallClient]
+) -> None:
+    slow, quick = pair
+    slow.socket.unread_bytes = SOFT_BUFFER_BYTES + 1
+    await node.publish("cv:1")
+    await node.timers.advance(5.2)
+    for _ in range(300):  # more than the ring holds
+        await node.publish("cv:1")
+    assert slow.offsets("a") == [1]
+    assert quick.offsets("a") == list(range(1, 302))
+    slow.socket.unread_bytes = 0
+    await node.timers.advance(1)
+
+    assert slow.offsets("a") == list(range(1, 302))
+    assert slow.socket.closed is None
+    assert node.hub.node.metrics.lagging == 1
+
+
+async def test_a_slow_socket_that_leaves_leaves_nothing_behind(
+    node: SmallNode, pair: tuple[SmallClient, SmallClient]
+) -> None:
+    slow, quick = pair
+    slow.socket.unread_bytes = LAG_BUFFER_BYTES + 1
+    for _ in range(3):
+        await node.publish("cv:1")
+    slow.connection.lost()
+    await node.timers.advance(40)
+
+    assert slow.socket.closed is None
+    assert not [task for task in asyncio.all_tasks() if "catch_up" in repr(task)]
+    assert quick.offsets("a") == [1, 2, 3]
+
+
+async def test_who_reads_again_has_missed_nothing(server: Server) -> None:
+    slow, quick = await server.sign_in(max_queue=1), await server.sign_in()
+    payload = {"query": "subscription", "variables": {"streams": ["cv:1"]}}
+    for ws in (slow, quick):
+        await say(ws, {"type": "subscribe", "id": "a", "payload": payload})
+        assert (await hear(ws))["type"] == "ping"
+    slow.transport.pause_reading()
+    count = 150
+    for n in range(count):
+        await server.node.publish("cv:1", text="x" * 60_000, n=n)
+        assert (await hear(quick))["payload"]["data"]["event"]["n"] == n
+    buffered = [c.buffered_bytes() for c in server.node.hub.node.registry]
+    assert SOFT_BUFFER_BYTES < max(buffered) < LAG_BUFFER_BYTES + 70_000
+
+    slow.transport.resume_reading()
+    hearing = asyncio.ensure_future(_events(slow, count))
+    async with asyncio.timeout(20):
+        while not hearing.done():
+            await server.node.timers.advance(0.1)
+            await asyncio.sleep(0.005)
+    assert await hearing == list(range(count))
+    assert server.node.hub.node.metrics.closed_slow == 0
+    await slow.close()
+    await quick.close()
+
+
+async def _events(ws: object, count: int) -> list[int]:
+    return [(await hear(ws))["payload"]["data"]["event"]["n"] for _ in range(count)]  # type: ignore[arg-type]  # a ClientConnection
