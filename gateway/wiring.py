@@ -111,8 +111,8 @@ async def furnished(settings: Settings, database_url: str) -> AsyncIterator[Hous
         hashing = Passwords(threads_max=settings.sign_in_threads)
         install_passwords(hashing)
         house = _assembled(settings)
-        await house.hub.start()
         await generations.renew_if_promoted(house.works)
+        await house.hub.start()
         telling = [
             asyncio.create_task(generations.watch(house.works), name="log-generation"),
             asyncio.create_task(house.boards.run(), name="board-flusher"),
