@@ -27,10 +27,10 @@ SELECT s.id, s.kind, s.seen_at, s.token_expires_at, s.expires_at,
        me.epoch, me.top, me.floor
   FROM access_session s
   JOIN access_account a ON a.id = s.account_id AND a.state = 'active'
-  LEFT JOIN stream me ON me.id = 'me:' || a.id
+  LEFT JOIN stream_state me ON me.id = 'me:' || a.id
   CROSS JOIN LATERAL (
-    SELECT array_agg(role) FILTER (WHERE is_now) AS roles,
-           array_agg(hierarchy) FILTER (WHERE is_now) AS hierarchies,
+    SELECT array_agg(role::text) FILTER (WHERE is_now) AS roles,
+           array_agg(hierarchy::text) FILTER (WHERE is_now) AS hierarchies,
            array_agg(union_id) FILTER (WHERE is_now) AS union_ids,
            array_agg(path) FILTER (WHERE is_now) AS paths,
            least(min(valid_from) FILTER (WHERE valid_from > $3),

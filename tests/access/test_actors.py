@@ -302,6 +302,8 @@ async def test_an_admission_tells_where_the_accounts_own_stream_stood(
 ) -> None:
     account = await an_account(works)
     session = await signed_in(works, account)
+    async with works.open(SYSTEM) as w:
+        await w.execute("INSERT INTO log_generation (generation) VALUES ('g2')")
     admitted = await access.admit_token(session.token.text, clock.now())
 
     assert admitted is not None

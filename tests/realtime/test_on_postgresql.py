@@ -130,6 +130,7 @@ async def test_connecting_is_one_statement_and_following_one_beside_the_permissi
 ) -> None:
     session = await signed_in(works, await an_account(works), client=APP)
     node.hub.node.authenticator = Sessions(works.clock)
+    await Sessions(works.clock).authenticate(session.token.text, None)  # the driver learns types
     node.engine.allow(Actor(account_id=session.account_id), "cv:1")
     client = node.client()
     async with counted_round_trips() as trips:

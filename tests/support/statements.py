@@ -39,7 +39,7 @@ async def counted_round_trips() -> AsyncIterator[list[str]]:
 
     held = pool()
     taken = [await held.take() for _ in range(held.size)]
-    for conn in taken:
+    for conn in reversed(taken):  # the one used last stays the next
         conn.add_query_logger(remember)
         held.give(conn)
     try:
