@@ -171,7 +171,7 @@ class Delivery:
 
 
 class Deliveries(Protocol):
-    """Takes down what was written to sockets, many accounts at once (automatic receipts, 自动回执)."""
+    """Takes down what was written to sockets, for many accounts at once (自动回执)."""
 
     async def record(self, deliveries: Sequence[Delivery]) -> None:
         """What these prove is committed; what is known already stays as it was first.
