@@ -34,6 +34,7 @@ SHOWN = (
     *("publish_to_all_s", "cpu_us_per_confirmation", "p99_ms", "lost", "errors", "broke"),
 )
 """Figures worth a glance while the run goes on."""
+TOO_LATE = "not measured: the time was up"
 CLIENT_TIMEOUT_S = 240
 """For one candidate in one round, everything in; the client's own bounds end it long before."""
 
@@ -110,12 +111,13 @@ async def take_turns(
     measured: list[Figures] = []
     patience_s = pace.patience_s
     rounds = range(pace.rounds) if only_round is None else [only_round]
-    for number, candidate in product(rounds, candidates):
+    wanted = [each for each in candidates if not pace.only or each.label in pace.only]
+    for number, candidate in product(rounds, wanted):
         name = candidate.label
-        if pace.only and name not in pace.only:
-            continue
         if (measured or number) and elapsed_s() > pace.budget_s:
             tell(f"the time is up: round {number + 1} ends before {name}")
+            missed = [] if number else wanted[wanted.index(candidate) :]
+            measured += [{"round": 0, "peer": each.label, "broke": TOO_LATE} for each in missed]
             break
         patience_s -= await _wait_for_quiet(min(patience_s, WAIT_S_MAX))
         figures = await _measure(candidate, number)
@@ -226,7 +228,7 @@ def verdict(measured: Sequence[Figures]) -> Figures:
             reasons.append(f"{who}: {figures['broke']}")
         if figures.get("client_cpu_share", 0) > CLIENT_SHARE_MAX:
             reasons.append(f"{who}: the client took {figures['client_cpu_share']} of its core")
-        if figures["foreign_cpu_share"] > FOREIGN_CPU_MAX:
+        if figures.get("foreign_cpu_share", 0) > FOREIGN_CPU_MAX:
             reasons.append(f"{who}: others took {figures['foreign_cpu_share']} of a core")
     return {"valid": not reasons, "invalid_because": reasons}
 
