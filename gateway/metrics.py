@@ -33,6 +33,8 @@ COUNTERS: Final = {
     "replay_events": "events replayed",
     "replay_bytes": "bytes replayed",
     "authority_checks": "questions whether a subscription may go on",
+    "receipts": "deliveries taken down as automatic receipts",
+    "receipts_lost": "deliveries left to the client's own mark",
 }
 """Field of LiveMetrics → what it counts."""
 LABELLED: Final = {

@@ -52,7 +52,7 @@ class Hub:
         settings = settings or LiveSettings()
         timers = timers or asyncio.get_running_loop()
         metrics = metrics or LiveMetrics()
-        receipts = Receipts(deliveries, clock, timers, delay_s=settings.receipt_delay_s)
+        receipts = Receipts(deliveries, clock, timers, metrics, delay_s=settings.receipt_delay_s)
         fan_out = FanOut(clock, receipts, metrics)
         self.node = Node(
             engine=engine,
@@ -136,6 +136,7 @@ class Hub:
             "sharing_ratio": operations / groups if groups else 1.0,
             "tails": len(node.tails),
             "mutations": len(node.mutations),
+            "receipts_waiting": len(node.receipts),
             "draining": self.is_draining,
             "bus_healthy": self._bus.healthy,
         }

@@ -68,6 +68,10 @@ class LiveMetrics:
     replay_bytes: int = 0
     authority_checks: int = 0
     """Questions whether a subscription may go on, asked of the database."""
+    receipts: int = 0
+    """Deliveries taken down as automatic receipts."""
+    receipts_lost: int = 0
+    """Deliveries that found no room or could not be written: left to the client's own mark."""
     gap_fills: dict[GapCause, int] = field(
         default_factory=lambda: dict.fromkeys(get_args(GapCause), 0)
     )

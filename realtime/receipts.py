@@ -13,6 +13,7 @@ from collections import deque
 from domain.kernel.ports import Clock, Deliveries, Delivery, Live
 from domain.kernel.streams import LoggedEvent
 from realtime.bounds import RECEIPTS_BATCH_MAX, RECEIPTS_WAITING_MAX
+from realtime.metrics import LiveMetrics
 from realtime.timing import TimerHandle, Timers
 
 logger = logging.getLogger(__name__)
@@ -22,19 +23,22 @@ class Receipts:
     """The queue of deliveries, written batch by batch by one task."""
 
     def __init__(
-        self, deliveries: Deliveries, clock: Clock, timers: Timers, *, delay_s: float
+        self,
+        deliveries: Deliveries,
+        clock: Clock,
+        timers: Timers,
+        metrics: LiveMetrics,
+        *,
+        delay_s: float,
     ) -> None:
         self._deliveries = deliveries
         self._clock = clock
         self._timers = timers
+        self._metrics = metrics
         self._delay_s = delay_s
         self._waiting: deque[Delivery] = deque()
         self._timer: TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
-        self.written = 0
-        """Deliveries taken down since the start."""
-        self.lost = 0
-        """Deliveries that found no room or could not be written."""
 
     def __len__(self) -> int:
         """How many wait."""
@@ -46,7 +50,7 @@ class Receipts:
         if account_id is None:
             return
         if len(self._waiting) >= RECEIPTS_WAITING_MAX:
-            self.lost += 1
+            self._metrics.receipts_lost += 1
             return
         self._waiting.append(Delivery(account_id, event, self._clock.now()))
         if self._timer is None and self._writer is None:
@@ -76,7 +80,7 @@ class Receipts:
         try:
             await self._deliveries.record(batch)
         except Exception as error:
-            self.lost += len(batch)
+            self._metrics.receipts_lost += len(batch)
             logger.warning("%d receipts lost: %s", len(batch), type(error).__name__)
         else:
-            self.written += len(batch)
+            self._metrics.receipts += len(batch)

@@ -35,7 +35,7 @@ async def test_deliveries_of_many_accounts_are_taken_down_at_once(node: SmallNod
         (account, event) for event in events for account in accounts
     ]
     assert {each.at for each in batch} == {node.clock.now()}
-    assert node.hub.node.receipts.written == 6
+    assert node.hub.node.metrics.receipts == 6
 
 
 async def test_whispers_and_subscriptions_that_owe_nothing_are_not_noted(node: SmallNode) -> None:
@@ -63,7 +63,8 @@ async def test_a_failure_is_counted_and_delivery_goes_on(node: SmallNode) -> Non
 
     assert first.offsets("s") == [1, 2]
     assert [each.event.offset for each in node.deliveries.batches[0]] == [2, 2]
-    assert (node.hub.node.receipts.written, node.hub.node.receipts.lost) == (2, 2)
+    metrics = node.hub.node.metrics
+    assert (metrics.receipts, metrics.receipts_lost) == (2, 2)
 
 
 async def test_the_queue_is_bounded_and_written_in_bounded_batches(
@@ -78,7 +79,7 @@ async def test_the_queue_is_bounded_and_written_in_bounded_batches(
     await node.timers.advance(DELAY_S)
 
     assert [len(batch) for batch in node.deliveries.batches] == [3, 2]
-    assert node.hub.node.receipts.lost == 3
+    assert node.hub.node.metrics.receipts_lost == 3
 
 
 async def test_stopping_takes_down_what_waits(node: SmallNode) -> None:
