@@ -198,6 +198,20 @@ class Settings:
         unit="connections",
         means="waiting to be accepted; a storm of reconnects beyond it is refused by the kernel",
     )
+    sockets_max: int = _setting(
+        "UNIONHALL_SOCKETS_MAX",
+        20_000,
+        to_number(10, 200_000),
+        unit="sockets",
+        means="open at once in one process; a further one is told to come again (503)",
+    )
+    sockets_pending_per_client_max: int = _setting(
+        "UNIONHALL_SOCKETS_PENDING_PER_CLIENT_MAX",
+        1_000,
+        to_number(10, 200_000),
+        unit="sockets",
+        means="of one address that have not signed in; raise it where a carrier's NAT hides a city",
+    )
     shutdown_grace_s: int = _setting(
         "UNIONHALL_SHUTDOWN_GRACE_S",
         15,

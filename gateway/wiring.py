@@ -165,12 +165,20 @@ def _assembled(settings: Settings) -> House:
         presence,
         deliveries=NoticeDeliveries(works),
         clock=clock,
-        settings=LiveSettings(),
+        settings=live_settings(settings),
         timers=timers,
         metrics=metrics,
     )
     announcer.standings = standings = Standings(sessions, hub.node.tails, clock, timers)
     return House(settings, clock, works, engine, standings, bus, presence, hub, boards, unread)
+
+
+def live_settings(settings: Settings) -> LiveSettings:
+    """The bounds of the live layer, as the operator wants them."""
+    return LiveSettings(
+        connections_max=settings.sockets_max,
+        pending_per_client_max=settings.sockets_pending_per_client_max,
+    )
 
 
 def _bus(settings: Settings, metrics: LiveMetrics) -> Bus:

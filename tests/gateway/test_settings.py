@@ -9,6 +9,8 @@ import pytest
 from gateway.setting_checks import checked, explain, typos
 from gateway.setting_values import BadSettings
 from gateway.settings import Settings, load
+from gateway.wiring import live_settings
+from realtime.bounds import LiveSettings
 
 FIT = {
     "UNIONHALL_PROFILE": "production",
@@ -29,6 +31,15 @@ def test_nothing_given_is_a_development_on_this_machine() -> None:
 
     assert (settings.host, settings.port, settings.is_production) == ("127.0.0.1", 8000, False)
     assert settings.origins == {"http://127.0.0.1:8000", "http://localhost:8000"}
+
+
+def test_the_operator_says_how_many_sockets_may_be_open() -> None:
+    wanted = {"UNIONHALL_SOCKETS_MAX": "50", "UNIONHALL_SOCKETS_PENDING_PER_CLIENT_MAX": "20"}
+
+    live = live_settings(load(wanted))
+
+    assert live == LiveSettings(connections_max=50, pending_per_client_max=20)
+    assert live_settings(load({})) == LiveSettings()
 
 
 def test_a_fit_production_is_accepted() -> None:
