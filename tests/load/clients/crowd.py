@@ -29,6 +29,8 @@ REASONS_MAX = 5
 REASON_CHARS_MAX = 300
 RETRY_S = 0.1
 """After a refusal, while patience lasts."""
+REFUSALS_EACH_MAX = 20
+"""On average, before a crowd gives up: a storm may be held off, a wrong token always is."""
 NARROW_BYTES = 4_096
 NARROW_SEGMENT_BYTES = 536
 """The least that TCP promises (RFC 9293 section 3.7.1); the sender's buffer grows with it."""
@@ -109,7 +111,10 @@ class Crowd:
         until = time.perf_counter() + patience_s
         waiting = deque(guest for guest in self.guests if guest.sock is None)
         wanted = self.ready + len(waiting)
+        refusals_max = self.refused + REFUSALS_EACH_MAX * wanted
         while self.ready < wanted and time.perf_counter() < until:
+            if self.refused > refusals_max:
+                break
             while waiting and self._opening < at_once:
                 self._begin(waiting.popleft())
             self.pump(0.05)
