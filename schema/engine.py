@@ -152,6 +152,8 @@ class SchemaEngine:
             return _refused(refusal("graphql.unknown_operation"))
         if not _are_storable(request.variables):
             return _refused(refusal("text.bad_character"))
+        if operation.plans and not operation.definition.variable_definitions:
+            return operation  # it was affordable before, and nothing about it can change
         try:
             ensure_affordable(operation.cost, request.variables)
         except GraphQLError as error:

@@ -11,11 +11,10 @@ from typing import Any, TypeVar
 
 from domain.kernel.pages import Page, PageRequest, Selection, fetch_pages
 from schema.declare import Connected
-from schema.plans.joining import host_of, nodes_of
 from schema.plans.keys import joins_held
 from schema.plans.leaves import Failed
 from schema.plans.run import PageOf, Run
-from schema.plans.shapes import Field, OfPage
+from schema.plans.shapes import Field
 
 T = TypeVar("T")
 
@@ -42,12 +41,21 @@ async def read_connection(
         selection = source.select(run.context, row, **given)
         return await selection if inspect.isawaitable(selection) else selection
 
+    if len(objects) == 1:
+        slot[id(objects[0])] = await settled(
+            lambda value: _page_of(_Asked(run, field, request), select(value)), objects[0]
+        )
+        return
     distinct = {id(each): each for each in objects}
     selections = await together([settled(select, each) for each in distinct.values()])
     chosen = dict(zip(distinct, selections, strict=True))
     slot.update({key: each for key, each in chosen.items() if isinstance(each, Failed)})
     wanted = {key: each for key, each in chosen.items() if not isinstance(each, Failed)}
     slot.update(await _pages(run, field, request, wanted))
+
+
+async def _page_of(asked: _Asked, selection: Awaitable[Selection]) -> PageOf:
+    return await asked.page(await selection)
 
 
 async def _pages(
@@ -67,14 +75,12 @@ class _Asked:
     """What is asked of each selection of one connection."""
 
     def __init__(self, run: Run, field: Field, request: PageRequest) -> None:
-        host = host_of(field)
+        assert field.reading is not None
         self.actor = run.context.actor
         self.request = request
-        self.columns = host.columns() if host is not None else None if nodes_of(field) else ()
-        self.joins = joins_held(run, host) if host is not None else ()
-        self.is_counted_only = not any(
-            each.source in (OfPage("edges"), OfPage("page_info")) for each in field.only.fields
-        )
+        self.columns = field.reading.columns
+        self.joins = joins_held(run, field.reading)
+        self.is_counted_only = field.reading.is_counted_only
 
     async def pages(self, selections: Sequence[Selection]) -> Sequence[Any]:
         """Pages of selections that have their conditions in common."""

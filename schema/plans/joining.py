@@ -13,7 +13,7 @@ from domain.kernel.pages import ById, Join
 from schema.bind import type_declaration
 from schema.context import BatchRead
 from schema.declare import Connected, ToOne
-from schema.plans.shapes import Field, OfPage, Shape
+from schema.plans.shapes import Field, OfPage, Reading, Shape
 
 JOINS_MAX = 8
 """Rows behind one page's row; further ones are read in a batch."""
@@ -22,13 +22,25 @@ JOINS_MAX = 8
 def arrange(root: Shape) -> None:
     """Let rows behind a page's rows come with the page, as far as their slices allow it."""
     for each in root.fields:
-        if (host := host_of(each)) is not None:
+        host = host_of(each)
+        if host is not None:
             _join(host)
+        if host is not None or isinstance(each.source, Connected):
+            each.reading = _reading(each, host)
         for shape in each.shapes.values():
             arrange(shape)
         below = any(shape.is_deep for shape in each.shapes.values())
         each.is_deep = each.slot is not None or below
     root.is_deep = any(each.is_deep for each in root.fields)
+
+
+def _reading(field: Field, host: Shape | None) -> Reading:
+    joined = tuple(_joined_fields(host)) if host is not None else ()
+    is_page = isinstance(field.source, Connected)
+    columns = host.columns() if host is not None else None if nodes_of(field) else ()
+    wanted = (OfPage("edges"), OfPage("page_info"))
+    is_counted = is_page and not any(each.source in wanted for each in field.only.fields)
+    return Reading(columns, joined, joins_of(joined), is_counted)
 
 
 def host_of(field: Field) -> Shape | None:
@@ -51,13 +63,13 @@ def nodes_of(connected: Field) -> Sequence[Shape]:
     ]
 
 
-def joined_fields(host: Shape) -> list[tuple[Shape, Field]]:
+def _joined_fields(host: Shape) -> list[tuple[Shape, Field]]:
     """The fields whose rows come with the host's, with the shapes they belong to, outer first."""
     found: list[tuple[Shape, Field]] = []
     for each in host.fields:
         if each.join is not None:
             found.append((host, each))
-            found += joined_fields(each.only)
+            found += _joined_fields(each.only)
     return sorted(found, key=lambda pair: pair[1].join or "")
 
 
@@ -95,7 +107,7 @@ def needs_of(source: ToOne) -> Capability:
     return declaration.needs
 
 
-def joins_of(fields: list[tuple[Shape, Field]]) -> tuple[Join, ...]:
+def joins_of(fields: Sequence[tuple[Shape, Field]]) -> tuple[Join, ...]:
     """What to ask of the statement that reads the host's rows."""
     made = []
     for shape, field in fields:

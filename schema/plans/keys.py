@@ -10,27 +10,32 @@ from uuid import UUID
 from domain.kernel.pages import ById, Join, Where
 from schema.context import BATCH_KEYS_MAX, BatchRead
 from schema.declare import ToOne
-from schema.plans.joining import joined_fields, joins_of, read_of
+from schema.plans.joining import joins_of, read_of
 from schema.plans.leaves import Failed
 from schema.plans.run import Run
-from schema.plans.shapes import Field, Shape
+from schema.plans.shapes import Field, Reading
 
 
-def joins_held(run: Run, host: Shape) -> tuple[Join, ...]:
-    """The joins below the host, without what is refused."""
-    wanted = []
-    for shape, field in joined_fields(host):
-        assert isinstance(field.source, ToOne)
-        if not run.may_read(field):
-            continue
-        try:
-            read: Any = read_of(field.source)
-            read.visible(run.context.actor, Where())
-        except Exception as error:
-            run.refuse(field, error)
-            continue
-        wanted.append((shape, field))
-    return joins_of(wanted)
+def joins_held(run: Run, reading: Reading) -> tuple[Join, ...]:
+    """The joins of a statement, without what is refused."""
+    if not reading.joins:
+        return ()
+    held = [pair for pair in reading.joined if _may_join(run, pair[1])]
+    return reading.joins if len(held) == len(reading.joins) else joins_of(held)
+
+
+def _may_join(run: Run, field: Field) -> bool:
+    assert isinstance(field.source, ToOne)
+    if not run.may_read(field):
+        return False
+    read = read_of(field.source)
+    assert isinstance(read, ById)
+    try:
+        read.visible(run.context.actor, Where())
+    except Exception as error:
+        run.refuse(field, error)
+        return False
+    return True
 
 
 async def read_alike(run: Run, fields: Sequence[Field], objects: Sequence[Any]) -> None:
@@ -59,8 +64,8 @@ async def read_rows_behind(run: Run, field: Field, objects: Sequence[Any]) -> No
     if not isinstance(read, ById):
         run.slots[field.slot] = await _read_ids(run, read, keys)
         return
-    host = field.only
-    columns, joins = host.columns(), joins_held(run, host)
+    assert field.reading is not None
+    columns, joins = field.reading.columns, joins_held(run, field.reading)
     slot = run.slots[field.slot]
     missing = [key for key in keys if key not in slot]
     for start in range(0, len(missing), BATCH_KEYS_MAX):

@@ -21,6 +21,7 @@ from graphql import (
 )
 
 from domain.kernel.capabilities import Capability
+from domain.kernel.pages import Join
 from schema.declare import Column, Computed, GlobalId, Source, ToOne
 from schema.plans.arguments import Arguments
 
@@ -69,6 +70,8 @@ class Field:
     """Where the run keeps what was read for it; None: nothing has to be read."""
     shapes: dict[str, Shape] = dataclasses.field(default_factory=dict)
     """Of each possible object type, by name; none for leaves."""
+    reading: Reading | None = None
+    """Of a page, or of rows by id: what its statement brings along."""
     join: str | None = None
     """The prefix of its columns, where its row comes with its parent's."""
     is_deep: bool = False
@@ -84,6 +87,17 @@ class Field:
         """Its one shape."""
         (shape,) = self.shapes.values()
         return shape
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Reading:
+    """What a statement has to bring: columns of its own rows (None: all), and rows behind them."""
+
+    columns: tuple[str, ...] | None
+    joined: tuple[tuple[Shape, Field], ...]
+    joins: tuple[Join, ...]
+    is_counted_only: bool
+    """Whether no page is wanted, only how many rows its list has."""
 
 
 @dataclass(eq=False, slots=True)
