@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from uuid import UUID
 
 import pytest
@@ -16,9 +18,12 @@ async def crowd(node: SmallNode, count: int, stream: str = "cv:1") -> list[Small
     """Signed-in clients of as many accounts that may follow the stream."""
     clients = []
     for number in range(count):
-        actor = node.sessions.sign_in(f"t{number}")
-        node.engine.allow(actor, stream)
-        clients.append(await node.client().init(f"t{number}"))
+        node.engine.allow(node.sessions.sign_in(f"t{number}"), stream)
+        clients.append(node.client())
+        init = {"type": "connection_init", "payload": {"token": f"t{number}"}}
+        clients[-1].connection.receive_text(json.dumps(init).encode())
+    while not all(client.connection.is_ready for client in clients):
+        await settle()
     return clients
 
 
@@ -160,7 +165,8 @@ async def test_a_replay_that_touches_a_viewer_goes_on_alone(node: SmallNode) -> 
 async def test_a_rendering_given_up_by_one_is_taken_on_by_those_who_wait(node: SmallNode) -> None:
     clients = await crowd(node, 3)
     event = node.log.append("cv:1")
-    node.engine.rendering.held = held = []
+    held: list[asyncio.Event] = []
+    node.engine.rendering.held = held
     for client in clients:
         await client.subscribe("a", "cv:1", since={"cv:1": [event.epoch, 0]})
     assert len(held) == 1

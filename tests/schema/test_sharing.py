@@ -209,7 +209,7 @@ async def test_shared_bytes_are_what_each_viewer_gets_alone(
     case = await CASES[field](works)
     schema = core_schema(SCHEMA)
     assert case.events
-    keys = set()
+    keys: set[bytes | None] = set()
     for way in WAYS:
         text = document(schema, field, case.head, case.call, way)
         key = await alike(ask, text, case.pair, case.events, **case.variables)

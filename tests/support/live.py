@@ -187,8 +187,8 @@ class SmallSessions:
         await asyncio.sleep(0)
         if self.is_down:
             raise OSError
-        found = [a for a in self._by_token.values() if a.actor.session_id == session_id]
-        return found[0] if found else None
+        found = (a for a in self._by_token.values() if a.actor.session_id == session_id)
+        return next(found, None)
 
 
 class SmallTransport:
