@@ -73,12 +73,12 @@ class LaneProtocol(WebSocketsSansIOProtocol):
     def handle_close(self, event: Frame) -> None:
         """The peer goes: the application hears it before what is unsent has gone out."""
         super().handle_close(event)
-        self._lose()
+        self._leave()
 
     def handle_parser_exception(self) -> None:
         """The peer speaks no WebSocket."""
         super().handle_parser_exception()
-        self._lose()
+        self._leave()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
@@ -103,6 +103,12 @@ class LaneProtocol(WebSocketsSansIOProtocol):
         except Exception as bug:  # never the loop's: it would name what was sent
             logger.error("socket cut: %s", type(bug).__name__)
             self.transport.abort()
+
+    def _leave(self) -> None:
+        if self.transport.get_write_buffer_size():
+            # A closing transport first sends what it has, to a peer that may never read it.
+            self.loop.call_later(self.close_timeout, self.transport.abort)
+        self._lose()
 
     def _lose(self) -> None:
         taker, self.taker = self.taker, None

@@ -9,7 +9,7 @@ import pytest
 from realtime.bounds import LAG_BUFFER_BYTES, SOFT_BUFFER_BYTES
 from realtime.presence import PRESENCE_CHANGED
 from tests.support.live import SmallClient, SmallNode
-from tests.support.sockets import Server, hear, say
+from tests.support.sockets import Server, hear, say, serving_sockets
 from tests.support.timers import settle
 
 
@@ -127,6 +127,30 @@ async def test_who_reads_again_has_missed_nothing(server: Server) -> None:
     assert server.node.hub.node.metrics.closed_slow == 0
     await slow.close()
     await quick.close()
+
+
+async def test_who_says_goodbye_and_never_reads_is_cut_in_the_end(
+    node: SmallNode,
+) -> None:
+    async with serving_sockets(node, has_lane=True) as server:
+        rude = await server.sign_in(max_queue=1)
+        payload = {"query": "subscription", "variables": {"streams": ["cv:1"]}}
+        await say(rude, {"type": "subscribe", "id": "a", "payload": payload})
+        assert (await hear(rude))["type"] == "ping"
+        rude.transport.pause_reading()
+        (connection,) = node.hub.node.registry
+        lane = connection.transport._lane  # type: ignore[attr-defined]  # a LaneTransport
+        lane.close_timeout = 0.05
+        while not connection.buffered_bytes():
+            await node.publish("cv:1", text="x" * 60_000)
+            await asyncio.sleep(0)
+        rude.protocol.send_close(1000)
+        rude.transport.write(b"".join(rude.protocol.data_to_send()))
+        async with asyncio.timeout(5):
+            while lane in lane.connections:  # noqa: ASYNC110 — uvicorn offers no event
+                await asyncio.sleep(0.01)
+        assert len(node.hub.node.registry) == 0
+        rude.transport.abort()
 
 
 async def _events(ws: object, count: int) -> list[int]:
