@@ -144,11 +144,16 @@ class RedisBus:
                     try:
                         await self._write(client, batch)
                     except FAILURES:
-                        if len(self._queue) + len(batch) <= QUEUE_MAX:
-                            self._queue.extendleft(reversed(batch))  # twice is better than never
+                        self._put_back(batch)
                         await pause(self._timers, _jittered(BACKOFF_S))
         finally:
             await _close(client)
+
+    def _put_back(self, batch: list[tuple[str, bytes]]) -> None:
+        """Hints may be told twice, and had better be; an old canary would tell nothing."""
+        hints = [each for each in batch if each[0] != self._canary_channel]
+        if len(self._queue) + len(hints) <= QUEUE_MAX:
+            self._queue.extendleft(reversed(hints))
 
     async def _write(self, client: aioredis.Redis, batch: list[tuple[str, bytes]]) -> None:
         async with client.pipeline(transaction=False) as pipeline:

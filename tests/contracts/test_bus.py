@@ -236,3 +236,21 @@ async def test_an_outage_is_noticed_within_two_seconds_and_got_over(how: str) ->
         await eventually(is_heard)
         await bus.stop()
         await other.stop()
+
+
+async def test_what_could_not_be_sent_is_sent_when_the_server_is_back() -> None:
+    with private_redis() as server:
+        bus, other, ear = RedisBus(server.url), RedisBus(server.url), Ear()
+        other.listen(ear)
+        await bus.start()
+        await other.start()
+        async with aioredis.Redis.from_url(server.url) as client:
+            # The server takes the message in, does nothing with it, and loses the connection.
+            await client.execute_command("CLIENT", "PAUSE", 10_000, "WRITE")
+            bus.publish(HINT)
+            await asyncio.sleep(0.1)  # enough to be sent; who waits so long is answered by nobody
+            await client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            await client.execute_command("CLIENT", "UNPAUSE")
+        await eventually(lambda: HINT in ear.heard_messages)
+        await bus.stop()
+        await other.stop()
