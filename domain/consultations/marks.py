@@ -82,6 +82,7 @@ class Marks:
         turn.read_seq = max(turn.read_seq, read_seq)
         if turn.writing is None:
             turn.writing = asyncio.create_task(self._write(turn, works, actor, conversation_id))
+            turn.writing.add_done_callback(_retrieve)
         # Shielded: one caller who goes away must not take the others' marks along.
         return await asyncio.shield(turn.writing)
 
@@ -107,6 +108,11 @@ class Marks:
             return await _advance(
                 w, conversation_id, delivered_seq=max(delivered_seq, read_seq), read_seq=read_seq
             )
+
+
+def _retrieve(task: asyncio.Task[Record]) -> None:
+    if not task.cancelled():
+        task.exception()  # those who wait get it; nobody waiting is no reason to complain
 
 
 MARKS = Marks()

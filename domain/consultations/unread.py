@@ -33,6 +33,9 @@ TICK_S = 0.5
 PENDING_MAX = 10_000
 """Readers waiting in this process; more are told by their next message or mark."""
 
+FINISH_MAX = 1_000
+"""Counts told by a process that ends: a second or two; the next message tells the others."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -123,8 +126,8 @@ class UnreadTeller:
         await self._tell([key for key, burst in self._bursts.items() if burst.is_over(now)])
 
     async def finish(self) -> None:
-        """Tell all that waits: this process ends."""
-        await self._tell(list(self._bursts))
+        """Tell what waits, within a bound: this process ends."""
+        await self._tell(list(self._bursts)[:FINISH_MAX])
 
     async def _tell(self, keys: list[str]) -> None:
         for key in keys:
