@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "gateway" / "web"
@@ -23,8 +23,9 @@ QUIET = (
 )
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}
-WAIT_MS_MAX = 10_000
+WAIT_MS_MAX = 20_000
 """For anything a person waits for: far above what it takes; a busy machine is no failure."""
+expect.set_options(timeout=WAIT_MS_MAX)
 NOT_TROUBLE = ("net::ERR_", "Failed to load resource", "WebSocket connection")
 """What Chromium says by itself when the network is cut."""
 
@@ -101,12 +102,13 @@ class Screen:
             for each in found["violations"]
             for node in each["nodes"]
         ]
-        assert wrong == []
+        assert not wrong, "\n".join(wrong)
 
     def assert_no_trouble(self) -> None:
         """No error in the console, above all none of the content policy; nothing from elsewhere."""
-        assert self.trouble == []
-        assert [url for url in self.asked if not url.startswith((self.url, "data:"))] == []
+        assert not self.trouble, "\n".join(self.trouble)
+        foreign = [url for url in self.asked if not url.startswith((self.url, "data:"))]
+        assert not foreign, "\n".join(foreign)
 
 
 @asynccontextmanager

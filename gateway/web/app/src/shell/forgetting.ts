@@ -6,6 +6,12 @@ export type Ending = "signed-out" | "ended";
 const ENDING = "unionhall.ending";
 const channel = new BroadcastChannel("unionhall");
 let isLeaving = false;
+let isAskedFor = false;
+
+/** Somebody signs out here: the socket may hear of it before the answer comes. */
+export function expectEnding(isExpected: boolean): void {
+  isAskedFor = isExpected;
+}
 
 /**
  * Nothing personal is left in this browser: outbox and drafts are deleted, and the page is loaded
@@ -19,7 +25,7 @@ export async function forgetEverything(why: Ending, { isTold = false } = {}): Pr
   if (!isTold) channel.postMessage(why);
   await closeForGood();
   sessionStorage.clear();
-  sessionStorage.setItem(ENDING, why);
+  sessionStorage.setItem(ENDING, isAskedFor ? "signed-out" : why);
   location.replace("/sign-in");
 }
 

@@ -1,6 +1,6 @@
 import { reactive, watch } from "vue";
 import { SignIn, SignOut, SignOutEverywhere, Viewer as ViewerQuery } from "@/generated/shell";
-import { forgetEverything } from "./forgetting";
+import { expectEnding, forgetEverything } from "./forgetting";
 import { client, connection, openOutbox } from "./link";
 import { followNews } from "./news";
 import { isCut, isEnded, refusalOf } from "./refusal";
@@ -23,11 +23,15 @@ class Session {
 
   /** End it here or on every device, and forget all that this page knew. */
   async signOut({ everywhere = false } = {}): Promise<void> {
+    expectEnding(true);
     try {
       await client.mutate(everywhere ? SignOutEverywhere : SignOut);
     } catch (thrown) {
       // Over already is as good. Without a network the cookie would stay, so that is said instead.
-      if (!isEnded(refusalOf(thrown))) throw thrown;
+      if (!isEnded(refusalOf(thrown))) {
+        expectEnding(false);
+        throw thrown;
+      }
     }
     await forgetEverything("signed-out");
   }

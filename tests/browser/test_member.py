@@ -1,0 +1,200 @@
+"""The member's room (会员): asking, talking, through tunnels and restarts, and leaving no trace."""
+
+from __future__ import annotations
+
+from playwright.async_api import Browser, Page, expect
+
+from domain.access.service import NewAccount
+from tests.browser.conftest import Caller, Hall
+from tests.support.access import PASSWORD
+from tests.support.browser import Screen, screen
+
+EARLIER = 120
+"""More than two pages of the log."""
+ROWS_IN_DOM_MAX = 60
+FORGOTTEN_MS_MAX = 3_000
+"""A session that ends elsewhere is known within a second; the rest is the page's new start."""
+
+
+async def at_home(person: Screen, account: NewAccount) -> None:
+    await person.sign_in(account.phone or "", PASSWORD)
+    await expect(person.page.get_by_role("heading", name="我要求助")).to_be_visible()
+
+
+async def in_talk(person: Screen, account: NewAccount, counsellor: Caller) -> str:
+    """The member has asked and the counsellor has taken it; the conversation."""
+    await at_home(person, account)
+    await ask(person.page)
+    _, conversation = await counsellor.take_next()
+    await expect(person.page.get_by_label("写消息")).to_be_visible()
+    return conversation
+
+
+async def ask(page: Page) -> None:
+    await page.get_by_role("link", name="心理咨询").click()
+    await page.get_by_label("工作压力").check()
+    await page.get_by_label("我已阅读并同意知情同意书").check()
+    await page.get_by_role("button", name="提出求助").click()
+    await expect(page.get_by_text("已提出求助，正在等候")).to_be_visible()
+
+
+async def say(page: Page, text: str) -> None:
+    await page.get_by_label("写消息").fill(text)
+    await page.get_by_role("button", name="发送").click()
+
+
+async def shown(page: Page) -> list[str]:
+    """The messages on the screen, without who said them."""
+    texts = await page.locator(".talk-text").all_inner_texts()
+    return [text.split(":", 1)[1].strip() for text in texts]
+
+
+async def test_a_member_asks_talks_closes_and_starts_again(hall: Hall, chrome: Browser) -> None:
+    account, counsellor = await hall.a_member(), await hall.a_counsellor()
+    async with screen(chrome, hall.url) as person:
+        page = person.page
+        await at_home(person, account)
+        await person.assert_accessible()
+        await page.get_by_role("link", name="心理咨询").click()
+        await page.get_by_role("button", name="提出求助").click()
+        await expect(page.get_by_role("alert")).to_have_text("请选择想谈的内容。")
+        await person.assert_accessible()
+        await page.get_by_role("link", name="返回").click()
+        await ask(page)
+        await person.assert_accessible()
+
+        case, conversation = await counsellor.take_next()
+        await say(page, "最近工作压力很大")
+        await expect(page.locator("[data-mark=sent]")).to_be_visible()
+        await counsellor.ask(
+            "mutation ($id: ID!) { signalTyping(input: {conversationId: $id}) { isPassedOn } }",
+            id=conversation,
+        )
+        await expect(page.get_by_text("对方正在输入…")).to_be_visible()
+        await counsellor.say(conversation, "您好，我在听")
+        await counsellor.ask(
+            """mutation ($id: ID!) {
+                markMessagesRead(input: {conversationId: $id, seq: 1}) { conversation { id } } }""",
+            id=conversation,
+        )
+        await expect(page.locator("[data-mark=read]")).to_be_visible()
+        assert await shown(page) == ["最近工作压力很大", "您好，我在听"]
+        await person.assert_accessible()
+        await counsellor.until_read(conversation, 2)
+
+        await page.get_by_role("button", name="结束咨询").click()
+        await page.get_by_role("dialog").get_by_role("button", name="结束咨询").click()
+        await page.get_by_role("button", name="重新开始").click()
+        await expect(page.get_by_label("写消息")).to_be_visible()
+        await counsellor.ask(
+            "mutation ($id: ID!) { closeCase(input: {caseId: $id}) { case { id } } }", id=case
+        )
+        await expect(page.get_by_text("本次咨询已结束。")).to_be_visible()
+
+
+async def test_a_tunnel_and_a_restart_lose_and_double_nothing(hall: Hall, chrome: Browser) -> None:
+    account, counsellor = await hall.a_member(), await hall.a_counsellor()
+    async with screen(chrome, hall.url) as person:
+        page = person.page
+        conversation = await in_talk(person, account, counsellor)
+        await say(page, "我想说")
+        await expect(page.locator("[data-mark=sent]")).to_have_count(1)
+
+        await hall.tunnel.cut()
+        await say(page, "在隧道里说的")
+        await say(page, "还有一句")
+        await expect(page.locator("[data-mark=waiting]")).to_have_count(2)
+        await expect(page.get_by_text("网络已断开，恢复后会自动继续。")).to_be_visible()
+        for text in ("慢慢说", "不着急"):
+            await counsellor.say(conversation, text)
+        await hall.restart()
+        await hall.tunnel.open()
+        await page.evaluate("dispatchEvent(new Event('online'))")  # as the system tells browsers
+
+        await expect(page.locator("[data-mark=sent]")).to_have_count(3)
+        await expect(page.locator(".talk-text", has_text="不着急")).to_be_visible()
+        said = ["我想说", "慢慢说", "不着急", "在隧道里说的", "还有一句"]
+        assert await counsellor.texts(conversation) == said
+        assert await shown(page) == said
+        await expect(page.get_by_text("网络已断开")).to_have_count(0)
+
+
+async def test_a_long_conversation_is_read_upwards_without_a_hole(
+    hall: Hall, chrome: Browser
+) -> None:
+    account, counsellor = await hall.a_member(), await hall.a_counsellor()
+    async with screen(chrome, hall.url) as person:
+        page = person.page
+        conversation = await in_talk(person, account, counsellor)
+        await page.get_by_role("link", name="返回").click()
+        for number in range(1, EARLIER + 1):
+            await counsellor.say(conversation, f"第 {number} 句")
+        await expect(page.get_by_text("99+ 条新消息")).to_be_visible()
+        await page.get_by_role("link", name="周老师").click()
+        await expect(page.locator(".talk-text", has_text=f"第 {EARLIER} 句")).to_be_in_viewport()
+
+        seen: list[str] = []
+        log = page.get_by_role("region", name="谈话内容")
+        while "第 1 句" not in seen:
+            seen += [text for text in await shown(page) if text not in seen]
+            assert await page.locator(".talk-text").count() < ROWS_IN_DOM_MAX
+            await log.evaluate("log => log.scrollBy(0, -log.clientHeight / 2)")
+            await page.wait_for_timeout(20)
+        assert sorted(seen, key=lambda text: int(text.split()[1])) == [
+            f"第 {number} 句" for number in range(1, EARLIER + 1)
+        ]
+
+
+async def test_signing_out_leaves_nothing_in_the_browser(hall: Hall, chrome: Browser) -> None:
+    account, counsellor = await hall.a_member(), await hall.a_counsellor()
+    async with screen(chrome, hall.url) as person:
+        page = person.page
+        await in_talk(person, account, counsellor)
+        await say(page, "只有我们知道")
+        await expect(page.locator("[data-mark=sent]")).to_be_visible()
+        other_tab = await person.context.new_page()
+        await other_tab.goto(page.url)
+        await expect(other_tab.get_by_text("只有我们知道")).to_be_visible()
+
+        await page.get_by_role("link", name="返回").click()
+        await page.get_by_role("link", name="我的").click()
+        await page.get_by_role("button", name="退出登录").click()
+        await expect(page.get_by_text("这台设备上没有留下您的内容")).to_be_visible()
+        await expect(other_tab.get_by_role("button", name="登录")).to_be_visible()
+        left = await page.evaluate(
+            """async () => ({
+                local: Object.keys(localStorage),
+                session: Object.keys(sessionStorage),
+                databases: (await indexedDB.databases()).map((each) => each.name),
+                cached: (await Promise.all((await caches.keys()).map(async (name) =>
+                    (await (await caches.open(name)).keys()).map((one) => new URL(one.url).pathname)
+                ))).flat().filter((path) => path !== "/" && !path.startsWith("/assets/")),
+            })"""
+        )
+        assert left == {
+            "local": ["unionhall.preferences"],
+            "session": [],
+            "databases": [],
+            "cached": [],
+        }
+        assert await person.context.cookies() == []
+        await page.go_back()
+        await expect(page.get_by_role("button", name="登录")).to_be_visible()
+        assert "只有我们知道" not in await page.content()
+
+
+async def test_a_session_that_ends_elsewhere_clears_the_page(hall: Hall, chrome: Browser) -> None:
+    account, counsellor = await hall.a_member(), await hall.a_counsellor()
+    async with screen(chrome, hall.url) as person:
+        page = person.page
+        await in_talk(person, account, counsellor)
+        await say(page, "只有我们知道")
+        await expect(page.locator("[data-mark=sent]")).to_be_visible()
+
+        elsewhere = await hall.caller(account)
+        await elsewhere.ask("mutation { signOutEverywhere { endedCount } }")
+
+        ended = page.get_by_text("您的登录已结束，请重新登录。")
+        await expect(ended).to_be_visible(timeout=FORGOTTEN_MS_MAX)
+        assert "只有我们知道" not in await page.content()
+        assert await page.evaluate("indexedDB.databases().then((all) => all.length)") == 0
