@@ -14,15 +14,14 @@ from typing import Any
 
 import orjson
 from graphql import GraphQLError, GraphQLSchema, execute
-from graphql.execution import get_argument_values, get_variable_values
-from strawberry.types.arguments import convert_arguments
+from graphql.execution import get_variable_values
 
 from domain.kernel.actor import Actor
 from domain.kernel.errors import DomainError
 from domain.kernel.ports import NO_EDGE, Edge, GraphQLAnswer, GraphQLRequest, Presence
 from domain.kernel.texts import is_storable
 from domain.kernel.work import Works
-from schema.bind import _DEFINITION, _declared
+from schema.bind import _declared
 from schema.context import Context
 from schema.declare import Streamed
 from schema.documents import DocumentCache, Operation
@@ -30,6 +29,7 @@ from schema.errors import formatted, refusal
 from schema.limits import ensure_affordable
 from schema.live import LiveOperation
 from schema.plans.answers import Reference, answer_bytes
+from schema.plans.arguments import Arguments
 from schema.plans.plan import Plans
 from schema.trusted import TrustedDocuments
 
@@ -181,13 +181,7 @@ class SchemaEngine:
         assert isinstance(declared.source, Streamed)
         assert declared.needs is not None
         context.ensure(declared.needs)
-        definition: Any = field.extensions[_DEFINITION]
-        arguments: dict[str, Any] = convert_arguments(
-            get_argument_values(field, node, coerced),
-            definition.arguments,
-            config=definition_config(self._schema),
-            scalar_registry=scalar_registry(self._schema),
-        )
+        arguments = Arguments(self._schema, field, node).converted(coerced)
         after = arguments.pop("after", None)
         feed = declared.source.open(context, **arguments)
         return LiveOperation(
@@ -199,17 +193,9 @@ class SchemaEngine:
             after,
             declared.needs,
             operation.shape.with_variables(coerced.coerced) if operation.shape else None,
+            self.plans.of(operation, coerced) if self._is_compiling else None,
+            coerced,
         )
-
-
-def definition_config(schema: GraphQLSchema) -> Any:
-    """Strawberry's configuration of this schema."""
-    return schema.extensions[_DEFINITION].config
-
-
-def scalar_registry(schema: GraphQLSchema) -> Any:
-    """Strawberry's scalars of this schema."""
-    return schema.extensions[_DEFINITION].schema_converter.scalar_registry
 
 
 def _refused(*errors: GraphQLError, code: str | None = None) -> GraphQLAnswer:

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 from uuid import UUID
 
-import orjson
 import strawberry
 from graphql import GraphQLSchema, execute
-from graphql.execution import ExecutionResult
+from graphql.execution.values import VariableValues
 
 from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
@@ -27,7 +26,8 @@ from domain.kernel.streams import LoggedEvent
 from schema.context import Context, Info
 from schema.declare import DECLARED, Declared, Streamed
 from schema.documents import Operation
-from schema.errors import formatted
+from schema.plans.answers import Reference, answer_bytes
+from schema.plans.plan import Plan
 from schema.sharing import SharedContext, SharedFeed, share_key
 from schema.signatures import dress
 
@@ -96,9 +96,12 @@ def streamed(
     return declare
 
 
+NO_VARIABLES = VariableValues({}, {})
+
+
 @dataclass(slots=True)
 class LiveOperation:
-    """The port ``Live`` over a feed: one operation, executed anew for each event."""
+    """The port ``Live`` over a feed: one operation, its plan run anew for each event."""
 
     schema: GraphQLSchema
     operation: Operation
@@ -109,6 +112,9 @@ class LiveOperation:
     needs: Capability
     shape_key: bytes | None = None
     """Of the text and the variables, if they may be shared at all."""
+    plan: Plan | None = None
+    """How an event's object becomes bytes; None: graphql-core does it."""
+    coerced: VariableValues = NO_VARIABLES
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -174,6 +180,8 @@ NO_FEED: Any = None
 
 async def _selected(live: LiveOperation, root: Any, context: Context | SharedContext) -> bytes:
     """What the operation selects of an event's object, as JSON bytes."""
+    if live.plan is not None:
+        return await live.plan.answer(context, live.coerced, root)
     definition = live.operation.definition
     outcome = execute(
         live.schema,
@@ -182,21 +190,15 @@ async def _selected(live: LiveOperation, root: Any, context: Context | SharedCon
         context_value=context,
         variable_values=live.variables,
         operation_name=definition.name.value if definition.name else None,
+        executor_class=Reference,
     )
-    return answer_bytes(await outcome if inspect.isawaitable(outcome) else outcome)
+    result = await outcome if inspect.isawaitable(outcome) else outcome
+    return answer_bytes(result.data, result.errors)
 
 
 def cursor_of(event: LoggedEvent) -> str:
     """The event's place, as ``after`` takes it."""
     return f"{event.stream}:{event.epoch}:{event.offset}"
-
-
-def answer_bytes(result: ExecutionResult) -> bytes:
-    """An execution result as JSON."""
-    out: dict[str, Any] = {"data": result.data}
-    if result.errors:
-        out["errors"] = [formatted(error) for error in result.errors]
-    return orjson.dumps(out)
 
 
 _AFTER: Any = Annotated[

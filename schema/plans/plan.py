@@ -26,6 +26,7 @@ from schema.plans.run import Run
 from schema.plans.shapes import Field, Operated, Shape, Uncovered
 from schema.plans.shaping import Shaping
 from schema.plans.source import Project, project_of
+from schema.sharing import SharedContext
 
 OUTCOMES_MAX = 16
 """Plans of one operation, one for each outcome of its directives; the rest is the reference's."""
@@ -41,12 +42,14 @@ class Plan:
         self._roots = [(field, _alone(operated.root, field)) for field in operated.root.fields]
         self._is_serial = operated.operation.operation is OperationType.MUTATION
 
-    async def answer(self, context: Context, variables: VariableValues, root: Any = None) -> bytes:
+    async def answer(
+        self, context: Context | SharedContext, variables: VariableValues, root: Any = None
+    ) -> bytes:
         """The whole answer as JSON; ``root`` is the event of a subscription."""
         run = Run(self._operated, context, variables, root)
         errors = OnePerNull()
         data: dict[str, Any] = {}
-        if not self._is_serial:
+        if self._operated.root.is_deep and not self._is_serial:
             await together([read_field(run, field, (root,)) for field, _ in self._roots])
         try:
             for field, project in self._roots:

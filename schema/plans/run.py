@@ -11,6 +11,7 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, gather_with_cancel, is_awaitable
 from graphql.type.definition import GraphQLResolveInfoHelpers
 
+from domain.kernel.capabilities import Capability
 from domain.kernel.errors import DomainError
 from domain.kernel.listings import Listing
 from domain.kernel.pages import Page, Selection
@@ -18,6 +19,7 @@ from schema.context import BatchRead, Context
 from schema.declare import ToOne, of_row
 from schema.plans.joining import needs_of
 from schema.plans.shapes import Field, Operated, Shape
+from schema.sharing import SharedContext
 
 _HELPERS = GraphQLResolveInfoHelpers(
     gather=lambda values: gather_with_cancel(*values), track=lambda _values: None
@@ -62,18 +64,29 @@ class Run:
     )
 
     def __init__(
-        self, operated: Operated, context: Context, variables: VariableValues, root: Any = None
+        self,
+        operated: Operated,
+        context: Context | SharedContext,
+        variables: VariableValues,
+        root: Any = None,
     ) -> None:
         self.operated = operated
-        self.context = context
+        self.context: Any = context
         self.variables = variables
         self.root = root
         self.slots: list[dict[Any, Any]] = [{} for _ in range(operated.slots)]
         self.known: dict[BatchRead, dict[UUID, Any]] = {}
         self.refused: dict[Field, Exception] = {}
         """Fields that nothing was read for, and why."""
-        self.is_refused = not all(map(context.actor.has, operated.needs))
+        self.is_refused = not all(map(self._holds, operated.needs))
         """Whether anything selected is refused, so that the careful way has to tell."""
+
+    def _holds(self, needs: Capability) -> bool:
+        try:
+            self.context.ensure(needs)
+        except DomainError:
+            return False
+        return True
 
     def may_read(self, field: Field) -> bool:
         """Whether the field's capabilities are held; they are asked before a row is read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextvars import ContextVar
 from typing import Any
 
@@ -12,7 +13,7 @@ from domain.kernel.actor import NOBODY, Actor
 from domain.kernel.ports import NO_EDGE, Edge, GraphQLAnswer, GraphQLRequest
 from domain.kernel.work import Works
 from schema.engine import SchemaEngine
-from schema.live import LiveOperation
+from schema.live import LiveOperation, _selected
 from schema.root import core_schema
 
 _done: ContextVar[dict[Any, Any] | None] = ContextVar("done", default=None)
@@ -91,4 +92,21 @@ class Asking:
         """The prepared subscription; its errors are the test's failure."""
         live = await self.engine.subscribe(GraphQLRequest(query, variables=variables), actor)
         assert not isinstance(live, GraphQLAnswer), live.body
+        if self.is_compared:
+            live.plan = _Both(live)  # type: ignore[assignment]  # it answers as a plan does
         return live
+
+
+class _Both:
+    """Renders by the plan and by graphql-core, which have to agree."""
+
+    def __init__(self, live: LiveOperation) -> None:
+        assert live.plan is not None, "every subscription of ours is covered"
+        self._plan = live.plan
+        self._reference = dataclasses.replace(live, plan=None)
+
+    async def answer(self, context: Any, coerced: Any, root: Any) -> bytes:
+        """The event's answer."""
+        body = await self._plan.answer(context, coerced, root)
+        assert body == await _selected(self._reference, root, context)
+        return body
