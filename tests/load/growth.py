@@ -39,7 +39,7 @@ CPU = "cpu_us_per_delivery"
 KEYS = {
     "cpu_us_per_delivery": "server CPU for one subscriber's frame when nothing else is followed",
     "cpu_among_streams": "the same by itself, with 10,000 (quick: 1,000) other streams followed",
-    "cpu_two_processes": "the same of two processes with Redis by one with Redis: both together",
+    "cpu_two_processes": "the same of two processes with Redis, 1,000 subscribers each, by one",
     "two_processes_deliver": "so many times one process deliver two that have a core each (2 / the"
     " above): by CPU, for the client needs a core of its own",
     "lost": "frames that had not come 15 s after their event",
@@ -52,8 +52,8 @@ async def run(pace: Pace) -> Figures:
     streams = STREAMS_QUICK if pace.is_quick else STREAMS
     with database_server() as server_url, _redis() as redis_url:
         async with fresh_database(server_url, "ours") as ours_url, prepared(ours_url) as house:
-            tell(f"{SUBSCRIBERS} cadres, {streams} other notices")
-            watch = await enter_watchers(house, SUBSCRIBERS)
+            tell(f"{2 * SUBSCRIBERS} cadres, {streams} other notices")
+            watch = await enter_watchers(house, 2 * SUBSCRIBERS)
             others = await enter_other_notices(house, watch, streams)
             tell("starting the servers")
             async with serving(_programs(house, redis_url)) as servers:
@@ -88,7 +88,8 @@ def _candidates(
     pace: Pace, servers: Mapping[str, Server], watch: Watch, others: Sequence[str]
 ) -> list[Candidate]:
     plan = {"events": EVENTS_QUICK if pace.is_quick else EVENTS, "warm": WARM}
-    openings = [board_opening(token, watch.notice) for token in watch.tokens]
+    both = [board_opening(token, watch.notice) for token in watch.tokens]
+    openings = both[:SUBSCRIBERS]
     slices = [others[at : at + STREAMS_A_SOCKET] for at in range(0, len(others), STREAMS_A_SOCKET)]
     among = [
         boards_opening(watch.tokens[number % len(watch.tokens)], notices)
@@ -102,7 +103,7 @@ def _candidates(
         first, second = servers[FIRST], servers[SECOND]
         candidates += [
             our_candidate(first, ONE, watch, openings, plan),
-            our_candidate(first, TWO, watch, openings, plan, also=[second]),
+            our_candidate(first, TWO, watch, both, plan, also=[second]),
         ]
     return candidates
 
