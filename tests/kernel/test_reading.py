@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from domain.kernel.actor import NOBODY, SYSTEM, Actor
-from domain.kernel.context import beginning, context_of, reading
-from domain.kernel.database import connection, fetch, fetch_as
+from domain.kernel.context import SETTINGS, beginning, context_of, reading
+from domain.kernel.database import connection, fetch, fetch_as, pool
 from domain.kernel.ids import new_id
 from domain.kernel.work import Works
 from tests.support.consultations import a_consultant, a_person, running, say
@@ -19,6 +19,7 @@ from tests.support.statements import counted_round_trips
 
 CASES = "SELECT id FROM consultation_case"
 MESSAGES = "SELECT m.seq FROM consultation_message m WHERE m.seq >= $1 ORDER BY m.seq LIMIT 5"
+SLEEP = "SELECT pg_advisory_xact_lock(77) AS held, pg_sleep(60) AS slept"
 CONTEXT = "SELECT current_setting('app.account', true) AS account"
 
 pytestmark = pytest.mark.usefixtures("test_keyring")
@@ -157,3 +158,32 @@ def test_a_literal_of_the_beginning_can_hold_ids_and_paths_only() -> None:
     hostile: Any = "x'; DROP TABLE member; --"
     with pytest.raises(AssertionError):
         beginning(Actor(account_id=hostile))
+
+
+async def is_sleeping() -> bool:
+    return bool(await fetch("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 77"))
+
+
+async def test_a_read_that_is_given_up_harms_nobody_who_reads_next(database: str) -> None:
+    for _ in range(3):
+        hanging = asyncio.create_task(fetch_as(SYSTEM, SLEEP))
+        async with asyncio.timeout(5):
+            while not await is_sleeping():
+                pass
+        hanging.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await hanging
+
+        (row,) = await fetch_as(actor := a_person(), CONTEXT)
+        assert row["account"] == str(actor.account_id)
+    assert pool().in_use == 0
+
+
+async def test_the_database_function_sets_the_same_context(works: Works) -> None:
+    async with works.open(NOBODY) as w:
+        values = orjson.dumps([f"the {name}" for name in SETTINGS]).decode()
+        await w.execute("SELECT app_context($1)", values)
+        shown = ", ".join(f"current_setting('app.{name}') AS {name}" for name in SETTINGS)
+        (row,) = await w.fetch(f"SELECT {shown}")
+
+    assert dict(row) == {name: f"the {name}" for name in SETTINGS}
