@@ -54,3 +54,4 @@ console.log(JSON.stringify({
   ...{ code, reason: extensions.reason, state: client.connection.current, attemptsAfter: sockets - before },
   refused: await client.query(VIEWER).catch((error) => error.code),
 }));
+process.exit(0); // not before the sockets that fetch keeps have been given up, else
