@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from uuid import UUID
 
 import pytest_asyncio
+from graphql.execution.values import VariableValues
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -16,18 +20,22 @@ from domain.kernel.actor import NOBODY, Actor
 from domain.kernel.database import fetch
 from domain.kernel.work import Works
 from domain.notices.rules import Audience
+from schema.documents import DocumentCache
 from schema.nodes import global_id
+from schema.plans.plan import Plans
 from schema.root import build, core_schema
 from tests.support.consultations import World, a_world
 from tests.support.matrix import a_cadre, a_matrix, an_officer
 from tests.support.members import a_person, register
 from tests.support.notices import publish
+from tests.support.operations import PLAIN, Operations
 from tests.support.org import somebody
 from tests.support.questions import Question
 from tests.support.schema import Asking
 
 SCHEMA = build()
-EXAMPLES = 60
+ROOT = Path(__file__).parents[2]
+EXAMPLES = 40
 
 
 @dataclass
@@ -66,6 +74,60 @@ async def federation(works: Works, test_keyring: object) -> Federation:
         *(world.consultant, world.leader),
     ]
     return Federation(Asking(SCHEMA, works), actors, [global_id(*each) for each in named])
+
+
+def documents_of_clients() -> dict[str, str]:
+    """What the web app sends, what the pages show, and one operation for each argument."""
+    app = json.loads((ROOT / "gateway/web/app/persisted-documents.json").read_text())
+    shown = {
+        f"{page.name} {number}": text
+        for page in sorted((ROOT / "docs").glob("*.md"))
+        for number, text in enumerate(re.findall(r"```graphql\n(.*?)```", page.read_text(), re.S))
+    }
+    operations = Operations()
+    made = {
+        str(leaf): operations.ask(leaf, lambda leaf: PLAIN.get(leaf.type))[0]
+        for leaf in operations.leaves()
+    }
+    return {**app, **shown, **made}
+
+
+def test_no_operation_of_a_client_is_left_to_graphql_core() -> None:
+    schema = core_schema(SCHEMA)
+    plans, cache = Plans(schema), DocumentCache(schema)
+    compiled = 0
+    for text in documents_of_clients().values():
+        for operation in cache.get(text).operations.values():
+            names = [
+                each.variable.name.value for each in operation.definition.variable_definitions or ()
+            ]
+            for truth in (True, False):
+                values = VariableValues({}, dict.fromkeys(names, truth))
+                compiled += plans.of(operation, values) is not None
+    assert compiled > 200
+    assert not plans.uncovered
+
+
+def test_what_is_not_covered_is_counted_by_its_reason() -> None:
+    schema = core_schema(SCHEMA)
+    plans, cache = Plans(schema), DocumentCache(schema)
+    asked = {
+        "introspection": "{ __schema { queryType { name } } viewer { kind } }",
+        "outcomes": "query (%s) { %s }",
+    }
+    names = [f"c{n}" for n in range(5)]
+    asked["outcomes"] %= (
+        ", ".join(f"${name}: Boolean!" for name in names),
+        " ".join(f"{name}: __typename @skip(if: ${name})" for name in names),
+    )
+    for reason, text in asked.items():
+        operation = cache.get(text).operation(None)
+        assert operation is not None, text
+        for number in range(2**5):
+            truths = {name: bool(number >> n & 1) for n, name in enumerate(names)}
+            plans.of(operation, VariableValues({}, truths))
+        assert plans.uncovered[reason] > 0
+    assert set(plans.uncovered) == set(asked)
 
 
 @settings(
