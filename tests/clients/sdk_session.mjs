@@ -1,12 +1,15 @@
-// An app of ours signs in, exchanges its token, follows, and is then signed out from elsewhere.
+// An app of ours signs in, exchanges its token, follows, and is then signed out from elsewhere. Its
+// documents go as hashes that the server does not know, and so once more as text.
 // usage: node sdk_session.mjs URL IDENTIFIER PASSWORD
 // Prints one JSON object.
+import { createHash } from 'node:crypto';
 import WebSocket from 'ws';
-import { bearer, connect } from '../../gateway/web/sdk/dist/index.js';
+import { bearer, connect, trusted } from '../../gateway/web/sdk/dist/index.js';
 
 const [url, identifier, password] = process.argv.slice(2);
-const VIEWER = '{ viewer { kind sessionId } }';
-const MINE = 'subscription { myEvents { kind } }';
+const hashed = (text) => trusted(text, createHash('sha256').update(text).digest('hex'));
+const VIEWER = hashed('{ viewer { kind sessionId } }');
+const MINE = hashed('subscription { myEvents { kind } }');
 const WATCH_MS = 400;
 
 let sockets = 0;
@@ -20,7 +23,8 @@ class Counted extends WebSocket {
 function anApp(kept = null) {
   const saved = [];
   const store = { load: async () => kept, save: async (session) => { saved.push(session); } };
-  const client = connect({ url, auth: bearer({ store }), webSocket: Counted, backoff: { firstMs: 20, maxMs: 50 } });
+  const backoff = { firstMs: 20, maxMs: 50 };
+  const client = connect({ url, auth: bearer({ store }), webSocket: Counted, backoff, trustedDocuments: true });
   return { client, saved };
 }
 

@@ -8,6 +8,7 @@ import subprocess
 
 from domain.access.models import AccountKind
 from domain.kernel.work import Works
+from gateway.documents import documents_in, registered
 from tests.support import server
 from tests.support.access import PASSWORD, an_account
 from tests.support.chatting import a_pair
@@ -15,6 +16,7 @@ from tests.support.main_jobs import assert_heard_all_once
 from tests.support.matrix import Spot
 from tests.support.node import (
     CLIENTS,
+    SDK,
     install_clients,
     install_sdk,
     node,
@@ -25,6 +27,7 @@ from tests.support.proxy import a_proxy
 from tests.support.redis_server import eventually, private_redis
 
 TURNS = 12
+OWN_DOCUMENTS = 4
 GRACE_S = 20
 """A tenth of it is for moving; a server that nobody needs any more stops at once."""
 CHECK_S_MAX = 60
@@ -48,6 +51,11 @@ def test_it_is_typed_small_and_its_own_tests_pass() -> None:
         said, _ = check.communicate(timeout=CHECK_S_MAX)
         assert check.returncode == 0, said.decode()
     assert json.loads((sdk / "dist" / "size.json").read_text())["gzipBytes"] < GZIP_BYTES_MAX
+
+
+def test_a_bound_server_knows_what_it_sends_by_itself() -> None:
+    assert documents_in(SDK).items() <= registered().items()
+    assert len(documents_in(SDK)) == OWN_DOCUMENTS
 
 
 async def test_a_chat_survives_cut_sockets_and_an_outage_and_sends_everything_once(

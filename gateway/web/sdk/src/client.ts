@@ -5,6 +5,7 @@ import type { Event, FollowOptions, Following } from "./follow.js";
 import { Http, type Answer, type Request, type Result } from "./http.js";
 import { Live, type ConnectionState } from "./live.js";
 import { Outbox, type OutboxOptions } from "./outbox.js";
+import * as own from "./own.js";
 import { BACKOFF, Waiting, type Backoff } from "./waiting.js";
 import type { Watchable } from "./watched.js";
 
@@ -33,12 +34,6 @@ export interface CallOptions {
 }
 
 const TIMEOUT_MS = 30_000;
-const FIELDS = "sessionId accessToken accessTokenExpiresAt refreshToken expiresAt";
-const SIGN_IN = `mutation SignIn($input: SignInInput!) { signIn(input: $input) { ${FIELDS} } }`;
-const REFRESH = `mutation RefreshSession($input: RefreshSessionInput!) { refreshSession(input: $input) { ${FIELDS} } }`;
-const SIGN_OUT = "mutation SignOut { signOut { endedCount } }";
-const SIGN_OUT_EVERYWHERE = "mutation SignOutEverywhere { signOutEverywhere { endedCount } }";
-
 /** A client of one server for one person. Nothing is opened before it is needed. */
 export function connect(options: ConnectOptions): Client {
   return new Client(options);
@@ -67,6 +62,10 @@ export class Client {
       ...{ backoff, webSocket },
     });
     this.#auth.onOver = () => this.#live.end("expired");
+    this.#live.state.watch((state) => {
+      // Somebody else may be signed in from now on, in another tab with the same cookie too.
+      if (state.is === "ended" && state.reason !== "protocol") this.#outbox?.close();
+    });
     this.#stopListening = listen(() => this.wake());
   }
 
@@ -121,7 +120,7 @@ export class Client {
     return this.#live.follow(document, variables, options, (result) => options.next(result));
   }
 
-  /** Open the account's outbox: what it holds from an earlier start is sent at once. */
+  /** Open the account's outbox, after each sign-in anew: what it holds from before is sent at once. */
   openOutbox(options: OutboxOptions): Outbox {
     this.#outbox?.close();
     const post = async (document: Document, variables: unknown, signal: AbortSignal): Promise<unknown> =>
@@ -137,11 +136,12 @@ export class Client {
     const device = await this.#auth.device();
     const input = { ...who, heldAs, ...(device === null ? {} : { device }) };
     const { result } = await this.#http.post(
-      { query: SIGN_IN, variables: { input } },
+      { query: own.SIGN_IN, variables: { input } },
       { timeoutMs: this.#timeoutMs },
     );
     const session = (committed(result) as { signIn: SessionAnswer }).signIn;
-    this.#live.end("signed-out"); // nothing of the person before stays open
+    this.#live.end("signed-out"); // nothing of the person before stays open, nor is sent
+    this.#outbox?.close();
     await this.#auth.keep(session);
     this.#live.revive();
     return { sessionId: session.sessionId, expiresAt: session.expiresAt };
@@ -153,11 +153,11 @@ export class Client {
    */
   async signOut({ everywhere = false } = {}): Promise<void> {
     const token = await this.#auth.token().catch(() => null);
+    const cleared = this.#outbox?.clear();
     this.#live.end("signed-out");
-    await this.#outbox?.clear();
-    this.#outbox = null;
+    await cleared;
     await this.#auth.keep(null);
-    const query = everywhere ? SIGN_OUT_EVERYWHERE : SIGN_OUT;
+    const query = everywhere ? own.SIGN_OUT_EVERYWHERE : own.SIGN_OUT;
     const { result } = await this.#http.post({ query }, { token, timeoutMs: this.#timeoutMs });
     committed(result);
   }
@@ -170,7 +170,6 @@ export class Client {
   /** Stop everything. What is in the outbox stays in its store. */
   dispose(): void {
     this.#stopListening();
-    this.#outbox?.close();
     this.#live.end("disposed");
     this.#auth.attend(false);
   }
@@ -195,7 +194,7 @@ export class Client {
 
   async #refresh(refreshToken: string, device: string, timeoutMs: number): Promise<SessionAnswer> {
     const variables = { input: { refreshToken, device } };
-    const { result } = await this.#http.post({ query: REFRESH, variables }, { timeoutMs });
+    const { result } = await this.#http.post({ query: own.REFRESH, variables }, { timeoutMs });
     return (committed(result) as { refreshSession: SessionAnswer }).refreshSession;
   }
 }

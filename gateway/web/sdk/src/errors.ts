@@ -25,6 +25,8 @@ export const Codes = {
   notSent: "connection.not_sent",
   outboxFull: "outbox.full",
   outboxTooOld: "outbox.too_old",
+  /** It is stored and will be sent when the same account's outbox is opened again. */
+  outboxClosed: "outbox.closed",
   outboxCleared: "outbox.cleared",
   outboxUnstored: "outbox.unstored",
 } as const;

@@ -42,6 +42,7 @@ export type Outcome = { readonly data: unknown } | { readonly error: UnionhallEr
 export type Post = (document: Document, variables: unknown, signal: AbortSignal) => Promise<unknown>;
 
 const ENTRIES_MAX = 200;
+const SIGNED_OUT: ReadonlySet<string> = new Set([UNAUTHENTICATED, SESSION_OVER]);
 const AGE_MAX_MS = 24 * 60 * 60 * 1_000;
 
 interface Waiter {
@@ -121,9 +122,14 @@ export class Outbox {
     await this.#options.store.clear(this.#options.account);
   }
 
-  /** Send nothing more; what is in the store stays for the next start. */
+  /**
+   * Send nothing more: whoever is signed in next may be somebody else. What is in the store stays for
+   * the next `openOutbox` of this account; who waits is told `outbox.closed`.
+   */
   close(): void {
     this.#stopped.abort();
+    for (const { reject } of this.#waiters.values()) reject(new UnionhallError(Codes.outboxClosed));
+    this.#waiters.clear();
   }
 
   async #load(): Promise<void> {
@@ -159,9 +165,8 @@ export class Outbox {
       return { data: await this.#post(entry.document, entry.variables, this.#stopped.signal) };
     } catch (error) {
       const why = error instanceof UnionhallError ? error : new UnionhallError("internal");
-      // Signed out is not refused: whoever signs in again as the same person finds it here.
-      const isOurs = [UNAUTHENTICATED, SESSION_OVER, Codes.aborted].includes(why.code);
-      return why.isPassing || isOurs ? { waitMs: why.retryAfterMs } : { error: why };
+      if (SIGNED_OUT.has(why.code)) this.close(); // not refused: the same person finds it here again
+      return why.isPassing || this.#stopped.signal.aborted ? { waitMs: why.retryAfterMs } : { error: why };
     }
   }
 
@@ -178,7 +183,7 @@ export class Outbox {
   }
 
   #ensureOpen(): void {
-    if (this.#stopped.signal.aborted) throw new UnionhallError(Codes.outboxCleared);
+    if (this.#stopped.signal.aborted) throw new UnionhallError(Codes.outboxClosed);
   }
 }
 

@@ -122,11 +122,6 @@ export class Socket {
       this.#client.terminate();
   }
 
-  /** Cut it; it comes back by itself, with whoever is signed in then. */
-  cut(): void {
-    this.#client.terminate();
-  }
-
   dispose(): void {
     this.#isOver = true;
     this.#sinks.clear();

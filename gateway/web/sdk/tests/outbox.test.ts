@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoryStore, uuid7, type Outbox, type OutboxEntry, type OutboxStore } from "../src/index.js";
 import { indexedDbStore } from "../src/indexeddb.js";
-import { pass, scene, settle, type Scene } from "./scene.js";
+import { following, pass, scene, settle, type Scene } from "./scene.js";
 
 const SEND = "mutation ($input: In!) { send(input: $input) { seq } }";
 const DAY_MS = 86_400_000;
@@ -79,7 +79,7 @@ test("a limit is waited for as long as the server says", async (t) => {
 test("its number is bounded, and nothing was taken in that is refused", async (t) => {
   const here = scene(t);
   const outbox = here.client.openOutbox({ account: "a", store: memoryStore(), entriesMax: 2 });
-  for (const text of ["1", "2"]) void say(outbox, text);
+  for (const text of ["1", "2"]) void say(outbox, text).catch(() => {});
   await settle();
   await assert.rejects(say(outbox, "3"), { code: "outbox.full", extensions: { max: 2 } });
 
@@ -117,7 +117,7 @@ test("after a restart what is left is sent with its old key, in its order", asyn
   const here = scene(t);
   const store = memoryStore();
   const first = here.client.openOutbox({ account: "a", store });
-  for (const text of ["one", "two"]) void say(first, text);
+  for (const text of ["one", "two"]) void say(first, text).catch(() => {});
   await settle();
   first.close();
   const [key] = keys(here);
@@ -138,7 +138,7 @@ test("after a restart what is left is sent with its old key, in its order", asyn
 test("another account neither sees nor sends what somebody left", async (t) => {
   const here = scene(t);
   const store = memoryStore();
-  void say(here.client.openOutbox({ account: "a", store }), "mine");
+  void say(here.client.openOutbox({ account: "a", store }), "mine").catch(() => {});
   await settle();
   const other = here.client.openOutbox({ account: "b", store });
   await settle();
@@ -159,22 +159,49 @@ test("signing out clears it, here and in the store", async (t) => {
   await answer;
 
   assert.deepEqual(await store.load("a"), []);
-  await assert.rejects(say(outbox, "late"), { code: "outbox.cleared" });
+  await assert.rejects(say(outbox, "late"), { code: "outbox.closed" });
   await pass(60_000);
   assert.equal(here.asked.length, 2);
 });
 
-test("who is signed out by the server loses nothing of what was to be sent", async (t) => {
+test("who is signed out by the server loses nothing, and nobody else sends it", async (t) => {
   const here = scene(t);
-  const outbox = here.client.openOutbox({ account: "a", store: memoryStore() });
-  here.answers.push(refused("access.unauthenticated"), ok(1));
-  const answer = say(outbox, "x");
-  await settle();
-  assert.equal(outbox.entries.current.length, 1);
-  await pass(1_000);
+  const store = memoryStore();
+  here.answers.push(refused("access.unauthenticated"));
+  await assert.rejects(say(here.client.openOutbox({ account: "a", store }), "x"), { code: "outbox.closed" });
+  await pass(60_000);
+  assert.equal(here.asked.length, 1);
 
-  assert.deepEqual(await answer, { send: { seq: 1 } });
+  here.answers.push(ok(1));
+  here.client.openOutbox({ account: "a", store });
+  await settle();
+  assert.equal(keys(here)[1], keys(here)[0]);
+  assert.deepEqual(await store.load("a"), []);
 });
+
+for (const what of ["a session that is revoked", "another person who signs in"] as const) {
+  test(`${what} stops what the person before has left`, async (t) => {
+    const here = scene(t);
+    const store = memoryStore();
+    await following(here);
+    here.answers.push(new TypeError("offline"));
+    const answer = assert.rejects(say(here.client.openOutbox({ account: "a", store }), "x"), {
+      code: "outbox.closed",
+    });
+    await settle();
+    if (what === "a session that is revoked") await here.socket.drop(4403, "revoked");
+    else {
+      const session = { sessionId: "s", accessToken: null, refreshToken: null };
+      here.answers.push({ data: { signIn: session } });
+      await here.client.signIn({ identifier: "2", password: "p" });
+    }
+    await answer;
+    await pass(60_000);
+
+    assert.equal(here.asked.filter(({ query }) => query === SEND).length, 1);
+    assert.equal((await store.load("a")).length, 1);
+  });
+}
 
 test("when the network is back nothing waits any longer", async (t) => {
   const here = scene(t);

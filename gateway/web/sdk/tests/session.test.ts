@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { test, type TestContext } from "node:test";
+import * as own from "../src/own.js";
 import { bearer, type KeptSession, UnionhallError } from "../src/index.js";
 import { FakeSocket, following, pass, scene, settle, type Scene } from "./scene.js";
 
@@ -235,4 +238,10 @@ test("errors of single fields stand beside the data, and a committed mutation is
   assert.deepEqual(await here.client.execute("mutation { send { id list } }"), answer);
   assert.deepEqual(await here.client.mutate("mutation { send { id list } }"), answer.data);
   await assert.rejects(here.client.query("{ send { id list } }"), { code: "forbidden" });
+});
+
+test("what this module sends by itself is what is registered with the server", () => {
+  const texts = Object.values(own).map((text) => [createHash("sha256").update(text).digest("hex"), text]);
+  const file = new URL("../../persisted-documents.json", import.meta.url); // from dist/tests
+  assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), Object.fromEntries(texts));
 });
