@@ -237,6 +237,11 @@ class Case(Node):
     accepted_at: datetime | None = column("accepted_at", "When it was taken (接案时间).")
     closed_at: datetime | None = column("closed_at", "When it ended (结束时间).")
     closed_by: Role | None = column("closed_by", "Which of the two closed it (结束方).", as_=Role)
+    last_message: Message | None = to_one(
+        "last_message_id",
+        lambda: Message,
+        "The latest message (最近消息) of its latest conversation; null before the first.",
+    )
     conversations: Connection[Conversation] = connected(
         select_conversations, lambda: Conversation, "Its conversations (会话)."
     )

@@ -50,6 +50,10 @@ CASES = Listing(
         "id service state topic urgency consultant_id addressed_to_id consent_version consented_at"
         " requested_at accepted_at closed_at closed_by",
         role=f"CASE c.member_account_id WHEN {_ME} THEN 'member' ELSE 'consultant' END",
+        # The policies leave only what the reader may see; a number nobody may see finds no row.
+        last_message_id="(SELECT m.id FROM consultation_conversation v JOIN consultation_message m"
+        " ON m.conversation_id = v.id AND m.seq = v.top_seq"
+        " WHERE v.case_id = c.id ORDER BY v.opened_at DESC LIMIT 1)",
     ),
     (Key("c.requested_at", "requested_at", datetime), Key("c.id", "id", UUID)),
     is_descending=True,

@@ -30,6 +30,18 @@ from domain.kernel.database import Record, fetch_as
 from domain.kernel.errors import Forbidden, NotFound
 from domain.kernel.pages import ById, Listing, Page, PageRequest, Selection, Where
 
+_ANY = Where()
+
+
+def party(actor: Actor, alias: str, where: Where = _ANY) -> Where:
+    """Rows of ``alias`` in which the actor is one of the two people now. Raises Unauthenticated."""
+    account = actor.account()
+    if actor.has(Capability.CONSULT):
+        return where.and_(
+            f"{alias}.member_account_id = {{0}} OR {alias}.consultant_account_id = {{0}}", account
+        )
+    return where.and_(f"{alias}.member_account_id = {{0}}", account)
+
 
 def select_consultants(actor: Actor, *, service: Service | None = None) -> Selection:
     """Who works in the windows (窗口), and whether they are there: for whoever is signed in."""
@@ -76,9 +88,8 @@ async def list_cases(actor: Actor, request: PageRequest, *, state: CaseState | N
     return await select_cases(actor, state=state).page(actor, request)
 
 
-async def cases_by_id(actor: Actor, ids: Sequence[UUID]) -> Mapping[UUID, Record]:
-    """Of these, the cases in which the actor takes part."""
-    return await _by_id(actor, CASES, party(actor, "c").and_("c.id = ANY({0})", list(ids)))
+cases_by_id = ById(CASES, lambda actor, where: party(actor, "c", where))
+"""Of these ids, the cases in which the actor takes part. Raises Unauthenticated."""
 
 
 async def get_case(actor: Actor, case_id: UUID) -> Record:
@@ -211,16 +222,6 @@ def ensure_consultant(actor: Actor) -> UUID:
     if actor.consultant_id is None:
         raise Forbidden
     return actor.consultant_id
-
-
-def party(actor: Actor, alias: str) -> Where:
-    """Rows of ``alias`` in which the actor is one of the two people now. Raises Unauthenticated."""
-    account = actor.account()
-    if actor.has(Capability.CONSULT):
-        return Where().and_(
-            f"{alias}.member_account_id = {{0}} OR {alias}.consultant_account_id = {{0}}", account
-        )
-    return Where().and_(f"{alias}.member_account_id = {{0}}", account)
 
 
 async def _rows(actor: Actor, listing: Listing, where: Where) -> Sequence[Record]:

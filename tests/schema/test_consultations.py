@@ -30,6 +30,7 @@ from tests.support.consultations import (
     a_person,
     a_world,
     nothing_happens,
+    requested,
 )
 from tests.support.schema import Asking
 
@@ -307,6 +308,26 @@ async def test_ids_that_are_none_are_absent(ask: Asking, text: str) -> None:
     document = "query($id: ID!) { case(id: $id) { id } }"
 
     assert await ask.code(document, a_person(), id=text) == ABSENT
+
+
+LAST = "query($case: ID!) { case(id: $case) { lastMessage { seq text } } }"
+LASTS = "{ myCases { edges { node { id lastMessage { text } } } } }"
+
+
+async def test_the_latest_message_of_each_case_is_its_two_people_s(
+    ask: Asking, works: Works, world: World
+) -> None:
+    case = global_id("Case", world.case)
+    for party in (world.member, world.consultant):
+        last = (await ask(LAST, party, case=case))["data"]["case"]["lastMessage"]
+        assert last == {"seq": 1, "text": "只有你知道"}
+    for stranger in (world.colleague, world.leader, a_person()):
+        assert (await ask(LAST, stranger, case=case))["data"]["case"] is None
+
+    await requested(works, world.member)
+    answer = await ask(LASTS, world.member)
+    told = [edge["node"]["lastMessage"] for edge in answer["data"]["myCases"]["edges"]]
+    assert sorted(each["text"] if each else "" for each in told) == ["", "只有你知道"]
 
 
 async def test_a_bad_text_has_its_code(ask: Asking, world: World) -> None:
