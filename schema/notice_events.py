@@ -30,6 +30,7 @@ class InboxEventKind(Enum):
     PUBLISHED = "notices.published"
     CORRECTED = "notices.corrected"
     WITHDRAWN = "notices.withdrawn"
+    NUDGED = "notices.nudged"
 
 
 class BoardEventKind(Enum):
@@ -38,6 +39,7 @@ class BoardEventKind(Enum):
     COUNTED = "notices.board_changed"
     CORRECTED = "notices.corrected"
     WITHDRAWN = "notices.withdrawn"
+    NUDGED = "notices.nudged"
 
 
 choice(
@@ -46,6 +48,7 @@ choice(
     published="A new notice (新通知).",
     corrected="It has new words (已更正).",
     withdrawn="It no longer holds (已撤回).",
+    nudged="One's union has not answered and is reminded (催办).",
 )
 choice(
     BoardEventKind,
@@ -53,6 +56,7 @@ choice(
     counted="The counts have changed (回执更新); at most twice a second.",
     corrected="It has new words (已更正).",
     withdrawn="It no longer holds (已撤回).",
+    nudged="Those who had not answered were reminded (已催办).",
 )
 
 

@@ -99,6 +99,13 @@ class WithdrawNoticeInput:
     reason: str = strawberry.field(description="Why, at most 500 characters (撤回原因).")
 
 
+@strawberry.input(description="A notice whose silent recipients are reminded (催办).")
+class NudgeNoticeInput:
+    """See ``domain.notices.nudging.nudge``."""
+
+    notice_id: strawberry.ID = strawberry.field(description="The notice (通知).")
+
+
 @strawberry.input(description="Notices that have reached the caller (送达).")
 class ReceiveNoticesInput:
     """See ``domain.notices.receipts.receive``."""
@@ -130,6 +137,14 @@ class NoticePayload:
     """Answer of the verbs about one notice."""
 
     notice: Notice = given("The notice (通知).")
+
+
+@payload(needs=Capability.NOTICE_PUBLISH, description="Who was reminded (催办).")
+class NudgeNoticePayload:
+    """Answer of ``nudgeNotice``."""
+
+    nudged_count: int = given("Unions that were reminded (催办数).")
+    notice: Notice = given("The notice as it is now (通知).")
 
 
 @payload(needs=Capability.SELF, description="What was received (送达).")

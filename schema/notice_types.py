@@ -95,6 +95,9 @@ class Notice(Node):
         "reply_by",
         "Confirm up to and including this instant; later ones are recorded as late (回复期限).",
     )
+    nudged_at: datetime | None = column(
+        "nudged_at", "When those who had not answered were last reminded (催办时间)."
+    )
     withdrawn_at: datetime | None = column("withdrawn_at", "When it was withdrawn (撤回时间).")
     withdrawal_reason: str | None = column("withdrawal_reason", "Why it was withdrawn (撤回原因).")
     versions: Connection[NoticeVersion] = connected(

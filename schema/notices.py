@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
-from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.errors import NotFound
-from domain.kernel.pages import Join, Page, PageRequest, Selection
 from domain.kernel.streams import position_of
-from domain.notices import facts, queries, receipts, service
-from domain.notices.audience import select_addressed
-from domain.notices.models import ReceiptKind
+from domain.notices import facts, nudging, queries, receipts, service
 from domain.notices.rules import Terms, Words
 from domain.org.facts import union_stream
 from schema.context import Context, Info
-from schema.declare import Row, of_row, verb
+from schema.declare import of_row, verb
 from schema.live import streamed
 from schema.nodes import row_id
 from schema.notice_events import BoardFeed, InboxEvent, InboxFeed, ReceiptBoardEvent
 from schema.notice_inputs import (
-    AudienceInput,
     ConfirmNoticeInput,
     ConfirmNoticePayload,
     CorrectNoticeInput,
     MarkNoticeReadInput,
     NoticePayload,
+    NudgeNoticeInput,
+    NudgeNoticePayload,
     PublishNoticeInput,
     ReceiveNoticesInput,
     ReceiveNoticesPayload,
     WithdrawNoticeInput,
     as_audience,
+)
+from schema.notice_lists import (
+    NoticeId,
+    UnionId,
+    select_inbox,
+    select_preview,
+    select_published,
+    select_receipts,
+    select_silent,
 )
 from schema.notice_types import (
     AddressedUnion,
@@ -47,67 +51,6 @@ from schema.notice_types import (
 )
 from schema.org import Union
 from schema.paging import Connection, connected
-
-UnionId = Annotated[strawberry.ID, strawberry.argument(description="A union's global id (工会).")]
-NoticeId = Annotated[strawberry.ID, strawberry.argument(description="A notice's global id (通知).")]
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedOnSight(Selection):
-    """An inbox whose rows count as delivered (自动回执) once they are on a page."""
-
-    context: Context = field(kw_only=True)
-
-    async def page(
-        self, actor: Actor, request: PageRequest, columns: Any = None, joins: Sequence[Join] = ()
-    ) -> Page:
-        """One page, with the receipts that showing it has just made."""
-        page = await Selection.page(self, actor, request, None, joins)
-        if unseen := [row["id"] for row in page.rows if row["delivered_at"] is None]:
-            async with self.context.work() as w:
-                await receipts.receive(w, unseen)
-            page = await Selection.page(self, actor, request, None, joins)
-        return page
-
-
-def select_inbox(context: Context, row: Row | None, *, union_id: UnionId) -> Selection:
-    """What the union was sent."""
-    inbox = queries.select_inbox(context.actor, row_id(union_id, Union))
-    return ReceivedOnSight(inbox.listing, inbox.where, context=context)
-
-
-def select_published(context: Context, row: Row | None) -> Selection:
-    """What was published in the caller's scope."""
-    return queries.select_published(context.actor)
-
-
-async def select_silent(
-    context: Context,
-    row: Row | None,
-    *,
-    notice_id: NoticeId,
-    kind: Annotated[
-        ReceiptKind, strawberry.argument(description="Who has not given this or more (类别).")
-    ],
-) -> Selection:
-    """The unions without such a receipt."""
-    return await queries.select_silent(context.actor, row_id(notice_id, Notice), kind)
-
-
-async def select_receipts(context: Context, row: Row | None, *, notice_id: NoticeId) -> Selection:
-    """The evidence of a notice."""
-    return await queries.select_receipts(context.actor, row_id(notice_id, Notice))
-
-
-async def select_preview(
-    context: Context,
-    row: Row | None,
-    *,
-    publisher_id: UnionId,
-    audience: Annotated[AudienceInput, strawberry.argument(description="Whom (发送范围).")],
-) -> Selection:
-    """The unions that would be addressed."""
-    return await select_addressed(context.actor, row_id(publisher_id, Union), as_audience(audience))
 
 
 @strawberry.type
@@ -233,6 +176,20 @@ class NoticesMutation:
         async with info.context.work() as w:
             await service.withdraw(w, notice_id, reason=input.reason)
         return await _payload(info, notice_id)
+
+    @verb(
+        Capability.NOTICE_PUBLISH,
+        "Remind the unions that have not answered a notice of one's own union (催办): not"
+        " confirmed, or where no confirmation is asked for, not read. At most once in 24 hours.",
+    )
+    async def nudge_notice(
+        self, info: Info, input: Annotated[NudgeNoticeInput, _WHAT]
+    ) -> NudgeNoticePayload:
+        notice_id = row_id(input.notice_id, Notice)
+        async with info.context.work() as w:
+            count = await nudging.nudge(w, notice_id)
+        row = await service.get_notice(info.context.actor, notice_id)
+        return NudgeNoticePayload(nudged_count=count, notice=of_row(Notice, row))
 
     @verb(
         Capability.NOTICE_RECEIVE,

@@ -82,6 +82,18 @@ class NoticeWithdrawn(ToRecipients):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class NoticeNudged(ToRecipients):
+    """These unions, which had not answered, were reminded of a notice (催办)."""
+
+    kind: ClassVar[str] = "notices.nudged"
+    version_no: int
+    reply_by: datetime | None
+
+    def streams(self) -> tuple[str, ...]:
+        return (*ToRecipients.streams(self), notice_stream(self.notice_id))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class BoardChanged(Fact):
     """The counts of a notice's receipts, at most twice a second."""
 

@@ -52,6 +52,8 @@ class Notice(Model):
     reply_by = fields.DatetimeField(null=True)
     wants_confirmation = fields.BooleanField()
     published_at = fields.DatetimeField()
+    nudged_at = fields.DatetimeField(null=True)
+    """When those who had not answered were last reminded (催办)."""
     withdrawn_at = fields.DatetimeField(null=True)
     withdrawn_by_account_id = fields.UUIDField(null=True)
     withdrawal_reason = fields.CharField(max_length=REASON_CHARS_MAX, null=True)

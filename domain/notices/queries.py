@@ -134,10 +134,13 @@ async def select_receipts(actor: Actor, notice_id: UUID) -> Selection:
     return Selection(RECEIPTS, Where().and_("c.notice_id = {0}", notice_id))
 
 
-async def select_silent(actor: Actor, notice_id: UUID, kind: ReceiptKind) -> Selection:
+async def select_silent(
+    actor: Actor, notice_id: UUID, kind: ReceiptKind, under_id: UUID | None = None
+) -> Selection:
     """The recipient unions none of whose officers has given such a receipt, or one proving more.
 
-    For who may watch the notice; names of unions only. Raises NotFound.
+    ``under_id`` leaves those of one zone or line of the day of publishing, as the board counts
+    them. For who may watch the notice; names of unions only. Raises NotFound.
     """
     await ensure_may_watch(actor, notice_id)
     where = Where().and_("r.notice_id = {0}", notice_id)
@@ -146,6 +149,8 @@ async def select_silent(actor: Actor, notice_id: UUID, kind: ReceiptKind) -> Sel
         " AND c.union_id = r.union_id AND c.step = {0})",
         str(kind),
     )
+    if under_id is not None:
+        where = where.and_("(r.zone_id = {0} OR r.line_id = {0})", under_id)
     return Selection(SILENT, where)
 
 

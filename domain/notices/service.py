@@ -1,6 +1,7 @@
 """The publisher's verbs (发布方): publish, correct, withdraw; and the one access function.
 
-Receipts are given in ``receipts.py``, lists and counts are in ``queries.py``.
+Reminding is in ``nudging.py``, receipts are given in ``receipts.py``, lists and counts are read
+in ``queries.py``.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ COLUMNS: Mapping[str, str] = {
     "corrected_at": "CASE WHEN v.no > 1 THEN v.at END",
     "reply_by": "n.reply_by",
     "wants_confirmation": "n.wants_confirmation",
+    "nudged_at": "n.nudged_at",
     "withdrawn_at": "n.withdrawn_at",
     "withdrawal_reason": "n.withdrawal_reason",
 }
@@ -125,7 +127,7 @@ async def correct(w: Work, notice_id: UUID, words: Words, *, reason: str, based_
     """
     words = rules.clean_words(words.title, words.body)
     reason = rules.clean_reason(reason)
-    notice = await _lock_own(w, notice_id)
+    notice = await lock_own(w, notice_id)
     state, current_no = NoticeState(notice["state"]), int(notice["current_no"])
     if state is NoticeState.PUBLISHED and words == await _words(w, notice_id, current_no):
         return current_no
@@ -151,7 +153,7 @@ async def withdraw(w: Work, notice_id: UUID, *, reason: str) -> None:
     Repeating it changes nothing. Raises NotFound, NotPublisher.
     """
     reason = rules.clean_reason(reason)
-    notice = await _lock_own(w, notice_id)
+    notice = await lock_own(w, notice_id)
     if notice["state"] == NoticeState.WITHDRAWN:
         return
     await w.execute(
@@ -259,15 +261,16 @@ async def _insert_board(w: Work, notice_id: UUID, recipients: int) -> None:
     )
 
 
-async def _lock_own(w: Work, notice_id: UUID) -> Record:
+async def lock_own(w: Work, notice_id: UUID) -> Record:
     """The notice, locked until commit: corrections and withdrawals wait for each other.
 
     Without its version in the join: PostgreSQL checks a join anew with the row it waited for.
     """
     w.actor.account()
     rows = await w.fetch(
-        "SELECT n.publisher_id, n.state, n.current_no, p.territory_path, p.line_path"
-        " FROM notice n JOIN org_union p ON p.id = n.publisher_id WHERE n.id = $1 FOR UPDATE OF n",
+        "SELECT n.publisher_id, n.state, n.current_no, n.wants_confirmation, n.reply_by,"
+        " n.nudged_at, p.territory_path, p.line_path FROM notice n"
+        " JOIN org_union p ON p.id = n.publisher_id WHERE n.id = $1 FOR UPDATE OF n",
         notice_id,
     )
     if not rows:
