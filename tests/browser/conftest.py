@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,13 @@ from tests.support.tunnel import Tunnel, tunnel
 from tests.support.vault import open_vault
 
 ASK_AGAIN_S = 0.05
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """It holds, or a TimeoutError."""
+    async with asyncio.timeout(WAIT_MS_MAX / 1000):
+        while not await condition():  # noqa: ASYNC110 - it is the server that is asked
+            await asyncio.sleep(ASK_AGAIN_S)
 
 
 class Caller:
@@ -73,12 +80,12 @@ class Caller:
     async def until_read(self, conversation: str, seq: int) -> None:
         """The other one has read it, or a TimeoutError."""
         query = "query ($id: ID!) { conversation(id: $id) { otherReadSeq } }"
-        async with asyncio.timeout(WAIT_MS_MAX / 1000):
-            while True:
-                data = await self.ask(query, id=conversation)
-                if data["conversation"]["otherReadSeq"] >= seq:
-                    return
-                await asyncio.sleep(ASK_AGAIN_S)
+
+        async def is_read() -> bool:
+            data = await self.ask(query, id=conversation)
+            return bool(data["conversation"]["otherReadSeq"] >= seq)
+
+        await until(is_read)
 
     async def texts(self, conversation: str) -> list[str]:
         """What was said, as the server has it; a hundred at most."""

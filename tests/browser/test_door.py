@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import Hall
+from tests.browser.conftest import Hall, until
 from tests.support.browser import APP, built, screen
 
 SHELL_BYTES_MAX = 200_000
@@ -42,6 +42,22 @@ async def test_who_is_not_signed_in_comes_to_the_door_and_unknown_paths_are_not_
         person.trouble.clear()
         await person.open("/sign-in/deeper")
         await person.page.wait_for_url("**/sign-in")
+
+
+async def test_the_app_opens_in_a_tunnel_and_goes_on_by_itself(hall: Hall, chrome: Browser) -> None:
+    async with screen(chrome, hall.url) as person:
+        page = person.page
+        await person.open()
+        await expect(page.get_by_role("button", name="登录")).to_be_visible()
+        kept = "caches.match(performance.getEntriesByType('resource').map(({ name }) => name)"
+        kept += ".find((name) => name.includes('/SignIn-'))).then(Boolean)"
+        await until(lambda: page.evaluate(kept))
+
+        await hall.tunnel.cut()
+        await page.reload()
+        await expect(page.get_by_text("当前没有网络")).to_be_visible()
+        await hall.tunnel.open()
+        await expect(page.get_by_role("button", name="登录")).to_be_visible()
 
 
 def test_the_shell_is_small_and_holds_no_desk_kit() -> None:

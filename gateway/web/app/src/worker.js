@@ -16,6 +16,11 @@ self.addEventListener("activate", (event) => {
   );
 });
 
+/** Paths that a page has loaded before it had a worker. */
+self.addEventListener("message", (event) => {
+  event.waitUntil(Promise.all(event.data.map((path) => asset(new Request(path)))));
+});
+
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
@@ -39,6 +44,6 @@ async function asset(request) {
   const kept = await caches.match(request);
   if (kept) return kept;
   const fresh = await fetch(request);
-  if (fresh.ok) (await caches.open(CACHE)).put(request, fresh.clone());
+  if (fresh.ok) await (await caches.open(CACHE)).put(request, fresh.clone());
   return fresh;
 }

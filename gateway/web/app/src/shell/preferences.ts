@@ -5,16 +5,22 @@ import type { Language } from "./languages";
 interface Preferences {
   language: Language;
   isLarge: boolean;
+  /** A sound when something waits; a desk's rooms have it. */
+  hasSound: boolean;
+  /** Keys that are characters (WCAG 2.1.4: they can be switched off). */
+  hasKeys: boolean;
 }
 
 const KEY = "unionhall.preferences";
 
 function kept(): Preferences {
-  const found: Preferences = { language: "zh-CN", isLarge: false };
+  const found: Preferences = { language: "zh-CN", isLarge: false, hasSound: true, hasKeys: true };
   try {
     const given = JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<Preferences>;
     if (given.language === "en") found.language = "en";
     found.isLarge = given.isLarge === true;
+    found.hasSound = given.hasSound !== false;
+    found.hasKeys = given.hasKeys !== false;
   } catch {
     // Unreadable or forbidden: the defaults do.
   }
