@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,25 +11,28 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.kernel.database import fetch
 from domain.vault import service as vault
 from gateway import browsers
-from gateway.graphql_http import GraphQLHttp, refusal
+from gateway.graphql_http import GraphQLHttp
 from gateway.health import Health
 from gateway.ide import FILES_PATH, load_ide
 from gateway.metrics import Figures
 from gateway.pages import load_pages
+from gateway.replies import refusal
 from gateway.settings import Settings
 from gateway.sockets import GraphQLSockets
 
 if TYPE_CHECKING:
     from gateway.wiring import House
 
+ENDPOINT_PATH = "/graphql"
 
-def build_app(house: House) -> Starlette:
+
+def build_app(house: House) -> Front:
     """The ASGI application of a furnished house."""
     settings = house.settings
     # Equal in every process of this federation, so that attempts are counted together.
@@ -49,8 +53,6 @@ def build_app(house: House) -> Starlette:
     )
     health = _health(house)
     routes: list[BaseRoute] = [
-        Route("/graphql", graphql),
-        WebSocketRoute("/graphql", sockets),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
         Route("/metrics", health.metrics),
@@ -58,11 +60,7 @@ def build_app(house: House) -> Starlette:
     if ide is not None:
         routes.append(Route(FILES_PATH + "/{name}", ide.file))
     routes += load_pages(settings) or ([Route("/", _to_page)] if ide else [])
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(SafeHeaders, settings=settings)],
-        exception_handlers={HTTPException: _no_such_path},
-    )
+    return Front(settings, graphql, sockets, routes)
 
 
 def _health(house: House) -> Health:
@@ -81,7 +79,11 @@ def _health(house: House) -> Health:
 
 
 async def _to_page(_request: Request) -> Response:
-    return RedirectResponse("/graphql")
+    return RedirectResponse(ENDPOINT_PATH)
+
+
+async def _to_endpoint(request: Request) -> Response:
+    return RedirectResponse(str(request.url.replace(path=ENDPOINT_PATH)))
 
 
 async def _no_such_path(_request: Request, error: Exception) -> Response:
@@ -89,6 +91,29 @@ async def _no_such_path(_request: Request, error: Exception) -> Response:
     code = "not_found" if status == 404 else "request.method_not_allowed"
     reply = refusal(code, status)
     return Response(reply.body, status, media_type=reply.content_type)
+
+
+class Front:
+    """The one endpoint at once; every other path by its route, with the safe headers."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        graphql: ASGIApp,
+        sockets: ASGIApp | None = None,
+        routes: Sequence[BaseRoute] = (),
+    ) -> None:
+        self._at_once = {"http": graphql, "websocket": sockets}
+        self._others = Starlette(
+            routes=[Route(ENDPOINT_PATH + "/", _to_endpoint, methods=["GET", "POST"]), *routes],
+            middleware=[Middleware(SafeHeaders, settings=settings)],
+            exception_handlers={HTTPException: _no_such_path},
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or socket."""
+        app = self._at_once.get(scope["type"]) if scope["path"] == ENDPOINT_PATH else None
+        await (app or self._others)(scope, receive, send)
 
 
 class SafeHeaders:
@@ -103,10 +128,7 @@ class SafeHeaders:
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"], *self._headers]
-                if not any(name == b"content-security-policy" for name, _ in headers):
-                    headers.append((b"content-security-policy", browsers.STRICT_CSP))
-                message["headers"] = headers
+                message["headers"] = browsers.with_policy([*message["headers"], *self._headers])
             await send(message)
 
         await self._app(scope, receive, send_safely if scope["type"] == "http" else send)

@@ -10,14 +10,16 @@ import hashlib
 import ipaddress
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 
 from domain.kernel.ports import ResponseCookies
 from gateway.settings import Settings
 
-Headers = Mapping[str, str]
+Headers = Mapping[bytes, bytes]
+"""A request's, by name in lower case; undecoded, for most are never looked at."""
 RawHeaders = list[tuple[bytes, bytes]]
 
-CUSTOM_HEADER = "x-unionhall"
+CUSTOM_HEADER = b"x-unionhall"
 """Another site's page cannot send it without a preflight, which only known origins pass."""
 TOKEN_CHARS_MAX = 256
 """Our tokens have about fifty characters."""
@@ -26,6 +28,13 @@ PREFLIGHT_AGE_S = 600
 """Browsers may remember for ten minutes that an origin may call."""
 HSTS_AGE_S = 63_072_000
 """Two years (ASVS 3.4.1 asks for one at least)."""
+ADDRESSES_KEPT_MAX = 4_096
+"""Addresses whose digest is remembered: as many as are likely to call in the same minutes, 1 MB."""
+
+
+def text_of(headers: Headers, name: bytes) -> str:
+    """A header's value; "" for one that is not there."""
+    return headers.get(name, b"").decode("latin-1")
 
 
 def cookie_name(settings: Settings) -> str:
@@ -35,10 +44,10 @@ def cookie_name(settings: Settings) -> str:
 
 def cookie_token(settings: Settings, headers: Headers) -> str | None:
     """The session token of the browser's cookie; two cookies of the name are none."""
-    found = None
-    for pair in headers.get("cookie", "").split(";"):
+    found, wanted = None, cookie_name(settings)
+    for pair in text_of(headers, b"cookie").split(";"):
         name, _, value = pair.strip().partition("=")
-        if name == cookie_name(settings):
+        if name == wanted:
             if found is not None:
                 return None
             found = value
@@ -47,10 +56,9 @@ def cookie_token(settings: Settings, headers: Headers) -> str | None:
 
 def bearer_token(headers: Headers) -> str | None:
     """The token of the Authorization header; "" for one that is there and no bearer token."""
-    given = headers.get("authorization")
-    if given is None:
+    if b"authorization" not in headers:
         return None
-    scheme, _, token = given.partition(" ")
+    scheme, _, token = text_of(headers, b"authorization").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or len(token) > TOKEN_CHARS_MAX or not token.isascii():
         return ""
@@ -59,38 +67,38 @@ def bearer_token(headers: Headers) -> str | None:
 
 def set_cookie(settings: Settings, cookies: ResponseCookies) -> RawHeaders:
     """The header that does to the session cookie what the operation asked for."""
-    secure = "; Secure" if settings.is_secure else ""
-    fixed = f"Path=/; HttpOnly; SameSite=Lax{secure}"
     if cookies.session_token is not None:
+        value = cookies.session_token
         lifetime = f"; Max-Age={cookies.expires_in_s}" if cookies.expires_in_s is not None else ""
-        value = f"{cookie_name(settings)}={cookies.session_token}; {fixed}{lifetime}"
     elif cookies.is_cleared:
-        value = f"{cookie_name(settings)}=; {fixed}; Max-Age=0"
+        value, lifetime = "", "; Max-Age=0"
     else:
         return []
+    secure = "; Secure" if settings.is_secure else ""
+    value = f"{cookie_name(settings)}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{lifetime}"
     return [(b"set-cookie", value.encode("latin-1"))]
 
 
 def is_foreign(settings: Settings, headers: Headers) -> bool:
     """Whether a page of an origin that we do not know has sent this."""
-    origin = headers.get("origin")
-    return origin is not None and origin.lower() not in settings.origins
+    origin = text_of(headers, b"origin")
+    return b"origin" in headers and origin.lower() not in settings.origins
 
 
 def may_use_cookie(settings: Settings, headers: Headers) -> bool:
     """Whether a cookie may sign this request in: from a known origin, or marked by a script."""
-    if "origin" in headers:
+    if b"origin" in headers:
         return not is_foreign(settings, headers)
-    return CUSTOM_HEADER in headers or headers.get("sec-fetch-site") == "same-origin"
+    return CUSTOM_HEADER in headers or headers.get(b"sec-fetch-site") == b"same-origin"
 
 
 def cors(settings: Settings, headers: Headers) -> RawHeaders:
     """Headers that let a known origin's page read the answer; none for others."""
-    origin = headers.get("origin")
+    origin = headers.get(b"origin")
     if origin is None or is_foreign(settings, headers):
         return [(b"vary", b"Origin, Accept")]
     return [
-        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-allow-origin", origin),
         (b"access-control-allow-credentials", b"true"),
         (b"vary", b"Origin, Accept"),
     ]
@@ -98,11 +106,11 @@ def cors(settings: Settings, headers: Headers) -> RawHeaders:
 
 def preflight(settings: Settings, headers: Headers) -> RawHeaders:
     """What a known origin's page may send; goes with ``cors``. Nothing for others."""
-    if "origin" not in headers or is_foreign(settings, headers):
+    if b"origin" not in headers or is_foreign(settings, headers):
         return []
     return [
         (b"access-control-allow-methods", b"GET, POST"),
-        (b"access-control-allow-headers", f"authorization, content-type, {CUSTOM_HEADER}".encode()),
+        (b"access-control-allow-headers", b"authorization, content-type, " + CUSTOM_HEADER),
         (b"access-control-max-age", str(PREFLIGHT_AGE_S).encode()),
     ]
 
@@ -125,10 +133,19 @@ def safe_headers(settings: Settings) -> RawHeaders:
 STRICT_CSP = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 """For everything but pages."""
 
+
+def with_policy(headers: RawHeaders) -> RawHeaders:
+    """The same with the strict policy, where they have none."""
+    if any(name == b"content-security-policy" for name, _ in headers):
+        return headers
+    return [*headers, (b"content-security-policy", STRICT_CSP)]
+
+
 _CLIENT_SALT = os.urandom(32)
 """Of this process: the digest of an address means nothing elsewhere or later."""
 
 
+@lru_cache(maxsize=ADDRESSES_KEPT_MAX)
 def client_key(address: str, salt: bytes = _CLIENT_SALT) -> str:
     """A digest of the client's network: the address itself never travels further.
 
@@ -146,5 +163,7 @@ def client_key(address: str, salt: bytes = _CLIENT_SALT) -> str:
 
 def user_agent(headers: Headers) -> str:
     """What the client calls itself: printable, short."""
-    given = headers.get("user-agent", "")[:USER_AGENT_CHARS_MAX]
+    given = text_of(headers, b"user-agent")[:USER_AGENT_CHARS_MAX]
+    if given.isprintable():
+        return given
     return "".join(character for character in given if character.isprintable())

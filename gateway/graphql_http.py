@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import ClassVar
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
 from domain.kernel.actor import NOBODY, Actor
@@ -21,7 +19,7 @@ from domain.kernel.database import UNREACHABLE
 from domain.kernel.errors import DomainError, Forbidden, Limited, Unauthenticated, Unavailable
 from domain.kernel.json_text import BadJson, JsonTooLarge
 from domain.kernel.ports import Edge, Engine, GraphQLAnswer, GraphQLRequest, ResponseCookies
-from gateway import browsers
+from gateway import browsers, wire
 from gateway.negotiation import (
     BadRequest,
     MediaType,
@@ -31,6 +29,7 @@ from gateway.negotiation import (
     request_of_body,
     request_of_url,
 )
+from gateway.replies import Replies, Reply, refusal
 from gateway.settings import Settings
 
 log = logging.getLogger("unionhall.gateway")
@@ -58,30 +57,27 @@ class _ClientGone(Exception):
     """Nobody is left to answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One whole response."""
-
-    status: int
-    body: bytes
-    content_type: str = MediaType.JSON.content_type
-    headers: browsers.RawHeaders = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
 class GraphQLHttp:
     """The ASGI endpoint of ``/graphql``; ``page`` is the query page for browsers, if any."""
 
-    settings: Settings
-    engine: Engine
-    authenticate: Authenticate
-    client_key: Callable[[str], str] = browsers.client_key
-    page: Callable[[], Reply] | None = None
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        authenticate: Authenticate,
+        client_key: Callable[[str], str] = browsers.client_key,
+        page: Callable[[], Reply] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._authenticate = authenticate
+        self._client_key = client_key
+        self._page = page
+        self._replies = Replies(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        """Answer one request."""
+        headers: browsers.Headers = dict(scope["headers"])
         try:
             reply = await self._reply(scope, receive, headers)
         except _ClientGone:
@@ -89,18 +85,18 @@ class GraphQLHttp:
         except Exception as bug:  # the last resort: masked outside, loud inside, no content
             log.error("internal: %s in the GraphQL endpoint", type(bug).__name__)
             reply = refusal("internal", 500)
-        extra = browsers.cors(self.settings, headers)
-        await send_reply(send, reply, extra, is_head=scope["method"] == "HEAD")
+        await self._replies.send(scope, send, reply, headers)
 
-    async def _reply(self, scope: Scope, receive: Receive, headers: dict[str, str]) -> Reply:
+    async def _reply(self, scope: Scope, receive: Receive, headers: browsers.Headers) -> Reply:
         method = scope["method"]
         if method == "OPTIONS":
-            return Reply(204, b"", headers=browsers.preflight(self.settings, headers))
+            return Reply(204, b"", headers=browsers.preflight(self._settings, headers))
         try:
-            is_page_offered = method in {"GET", "HEAD"} and self.page is not None
-            media = accepted_type(headers.get("accept", ""), is_page_offered=is_page_offered)
-            if media is MediaType.HTML and self.page is not None:
-                return self.page()
+            is_page_offered = method in {"GET", "HEAD"} and self._page is not None
+            accept = browsers.text_of(headers, b"accept")
+            media = accepted_type(accept, is_page_offered=is_page_offered)
+            if media is MediaType.HTML and self._page is not None:
+                return self._page()
             return await self._operate(scope, receive, headers, media)
         except DomainError as error:
             return _refused(error)
@@ -109,64 +105,66 @@ class GraphQLHttp:
             return _refused(Unavailable())
 
     async def _operate(
-        self, scope: Scope, receive: Receive, headers: dict[str, str], media: MediaType
+        self, scope: Scope, receive: Receive, headers: browsers.Headers, media: MediaType
     ) -> Reply:
         is_post = scope["method"] == "POST"
         request = await self._request(scope, receive, headers)
         actor = await self._actor(headers, is_post=is_post)
-        if not is_post and self.engine.kind(request, actor) in {"mutation", "subscription"}:
+        if not is_post and self._engine.kind(request, actor) in {"mutation", "subscription"}:
             raise MethodNotAllowed(allowed="POST")
         cookies = None
-        if is_post and not browsers.is_foreign(self.settings, headers):
+        if is_post and not browsers.is_foreign(self._settings, headers):
             cookies = ResponseCookies()
         edge = Edge(
-            client_key=self.client_key(scope["client"][0] if scope.get("client") else ""),
+            client_key=self._client_key(scope["client"][0] if scope.get("client") else ""),
             user_agent=browsers.user_agent(headers),
             cookies=cookies,
         )
-        answer = await self.engine.execute(request, actor, edge)
-        wanted = browsers.set_cookie(self.settings, cookies) if cookies else []
+        answer = await self._engine.execute(request, actor, edge)
+        wanted = browsers.set_cookie(self._settings, cookies) if cookies else []
         return Reply(_status(answer, media), answer.body, media.content_type, wanted)
 
     async def _request(
-        self, scope: Scope, receive: Receive, headers: dict[str, str]
+        self, scope: Scope, receive: Receive, headers: browsers.Headers
     ) -> GraphQLRequest:
-        bytes_max = self.settings.graphql_body_bytes_max
+        bytes_max = self._settings.graphql_body_bytes_max
         match scope["method"]:
             case "GET":
                 return request_of_url(scope["query_string"], bytes_max=bytes_max)
             case "POST":
-                ensure_json(headers.get("content-type", ""))
-                body = await read_body(receive, headers, bytes_max=bytes_max)
+                ensure_json(browsers.text_of(headers, b"content-type"))
+                body = wire.whole_body(scope)
+                if body is None:
+                    body = await read_body(receive, headers, bytes_max=bytes_max)
                 return request_of_body(body, bytes_max=bytes_max)
             case _:
                 raise MethodNotAllowed
 
-    async def _actor(self, headers: dict[str, str], *, is_post: bool) -> Actor:
+    async def _actor(self, headers: browsers.Headers, *, is_post: bool) -> Actor:
         """Who asks. Raises Unauthenticated for a bearer token that is not, or no longer, good."""
         token = browsers.bearer_token(headers)
         if token is not None:
-            actor = await self.authenticate(token) if token else None
+            actor = await self._authenticate(token) if token else None
             if actor is None:
                 raise Unauthenticated
             return actor
-        token = browsers.cookie_token(self.settings, headers)
+        token = browsers.cookie_token(self._settings, headers)
         if token is None:
             return NOBODY
-        if not browsers.may_use_cookie(self.settings, headers):
+        if not browsers.may_use_cookie(self._settings, headers):
             if is_post:
                 raise ForeignOrigin
             return NOBODY
         # An old cookie must not keep its owner from signing in again.
-        return await self.authenticate(token) or NOBODY
+        return await self._authenticate(token) or NOBODY
 
 
-async def read_body(receive: Receive, headers: dict[str, str], *, bytes_max: int) -> bytes:
+async def read_body(receive: Receive, headers: browsers.Headers, *, bytes_max: int) -> bytes:
     """The whole body, counted while it comes: a declared length may lie or be absent.
 
     Raises JsonTooLarge, BodyTooSlow.
     """
-    declared = headers.get("content-length", "")
+    declared = headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > 12 or int(declared) > bytes_max):
         raise JsonTooLarge(max=bytes_max)
     body = b""
@@ -213,29 +211,3 @@ def _refused(error: DomainError) -> Reply:
         case _:
             status = 400
     return refusal(error.code, status, dict(error.params), headers)
-
-
-def refusal(
-    code: str,
-    status: int,
-    params: dict[str, str | int | float] | None = None,
-    headers: browsers.RawHeaders | None = None,
-) -> Reply:
-    """A GraphQL error document for what never became an operation."""
-    error = {"message": code, "extensions": {**(params or {}), "code": code}}
-    return Reply(status, orjson.dumps({"errors": [error]}), headers=headers or [])
-
-
-async def send_reply(
-    send: Send, reply: Reply, extra: browsers.RawHeaders, *, is_head: bool = False
-) -> None:
-    """Send it whole; what an operation says is never stored by anybody."""
-    headers = [
-        (b"content-type", reply.content_type.encode("latin-1")),
-        (b"content-length", str(len(reply.body)).encode()),
-        (b"cache-control", b"no-store"),
-        *reply.headers,
-        *extra,
-    ]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if is_head else reply.body})

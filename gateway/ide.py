@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.browsers import RawHeaders
-from gateway.graphql_http import Reply
 from gateway.negotiation import MediaType
+from gateway.replies import Reply
 from gateway.settings import Settings
 
 FOLDER = Path(__file__).parent / "web" / "dist" / "ide"

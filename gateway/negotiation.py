@@ -153,6 +153,7 @@ def _range(piece: str) -> _Range:
 
 
 @lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def ensure_json(content_type: str) -> None:
     """Pass for ``application/json`` in UTF-8, or raise UnsupportedMediaType.
 

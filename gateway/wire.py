@@ -1,21 +1,27 @@
-"""HTTP heads within bounds of size and time: uvicorn's parser itself has neither.
+"""uvicorn's HTTP, with bounds on heads, and a short way for what comes and goes in one piece.
 
-With ``gateway.sockets`` the only file that knows uvicorn's insides. A peer that dribbles or never
-ends its head costs one timer and at most ``HEAD_BYTES_MAX`` plus one read.
+With ``gateway.lane`` the only file that knows uvicorn's insides. A peer that dribbles or never ends
+its head costs one timer and at most ``HEAD_BYTES_MAX`` plus one read; a head in one piece costs no
+timer. Under another server, or where anything is out of the ordinary, ``whole_body`` and ``answer``
+decline, and ASGI's ``receive`` and ``send`` do the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_BYTES_MAX = 16_384
 """Request line and headers; browsers send two kilobytes, a GET with a query some more."""
 HEAD_S_MAX = 10.0
 """For a whole head: over the worst telephone line it takes two seconds."""
 
+CYCLE = "unionhall.cycle"
+"""The key of the ASGI scope under which uvicorn's own record of the request is."""
+_OK = b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b"
 _TOO_LARGE = b"\r\n".join(
     [
         b"HTTP/1.1 431 Request Header Fields Too Large",
@@ -30,6 +36,7 @@ class BoundedHttp(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._head_bytes = 0
+        self._is_head_open = True
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(
@@ -42,35 +49,40 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is awaited any more."""
-        self._stop_waiting()
+        self._end_head()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse; then see whether a head is still open, and how much of it has come."""
         super().data_received(data)
-        if self._head_timer is None:
+        if not self._is_head_open:
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
             self.transport.close()
+        self._await_head()
 
     def on_message_begin(self) -> None:
         """The first byte of a head, the first or a later one on this connection."""
         super().on_message_begin()
-        self._await_head()
+        if not self._is_head_open:
+            self._is_head_open = True
+            self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self._stop_waiting()
+        self._end_head()
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:
+            cast("dict[str, Any]", self.scope)[CYCLE] = self.cycle
 
     def _await_head(self) -> None:
-        if self._head_timer is None:
-            self._head_bytes = 0
+        if self._head_timer is None and not self.transport.is_closing():
             self._head_timer = self.loop.call_later(HEAD_S_MAX, self._give_up)
 
-    def _stop_waiting(self) -> None:
+    def _end_head(self) -> None:
+        self._is_head_open = False
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -79,3 +91,31 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_timer = None
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def whole_body(scope: Mapping[str, Any]) -> bytes | None:
+    """The request's body where all of it is here; else None, and it must be received."""
+    cycle: RequestResponseCycle | None = scope.get(CYCLE)
+    if cycle is None or cycle.more_body or cycle.disconnected:
+        return None
+    return bytes(cycle.body)
+
+
+def head_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The lines of a head for ``answer``, but for its length and what the server adds."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+def answer(scope: Mapping[str, Any], head: bytes, body: bytes) -> bool:
+    """Write a whole 200 at once. False where it must be sent: nothing has happened then."""
+    cycle: RequestResponseCycle | None = scope.get(CYCLE)
+    if cycle is None or cycle.more_body or cycle.response_started or not cycle.keep_alive:
+        return False
+    if cycle.disconnected or cycle.flow.write_paused:
+        return False
+    added = head_of(cycle.default_headers)
+    cycle.response_started = cycle.response_complete = True
+    cycle.transport.write(_OK % (added, head, len(body), body))
+    cycle.message_event.set()
+    cycle.on_response()
+    return True

@@ -101,7 +101,7 @@ async def test_a_declared_length_above_the_bound_is_refused_before_reading() -> 
         pytest.fail("nothing is read")
 
     with pytest.raises(JsonTooLarge):
-        await read_body(receive, {"content-length": "99999999999999"}, bytes_max=10)
+        await read_body(receive, {b"content-length": b"99999999999999"}, bytes_max=10)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 import pytest_asyncio
 import uvicorn
+from uvicorn.server import ServerState
 
 from gateway import wire
 from gateway.wire import BoundedHttp
@@ -19,15 +20,21 @@ GOOD = b"GET /graphql?query={who} HTTP/1.1\r\nhost: x\r\n\r\n"
 
 @pytest_asyncio.fixture
 async def port() -> AsyncIterator[int]:
-    """A server with a small schema, on this loop."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(door(), http=BoundedHttp, lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server._serve([listener]))
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        await serving
+    """The protocol with a small schema, on this loop; without a server's slow end."""
+    config = uvicorn.Config(door(), http=BoundedHttp, lifespan="off", log_config=None)
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"today")]
+
+    def protocol() -> BoundedHttp:
+        return BoundedHttp(config=config, server_state=state, app_state={})
+
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    for each in list(state.connections):
+        each.shutdown()
+    await server.wait_closed()
 
 
 async def answer(port: int, *pieces: bytes) -> bytes:
@@ -71,3 +78,131 @@ async def test_a_kept_connection_asks_again_and_again(port: int) -> None:
         assert head.startswith(b"HTTP/1.1 200")
         assert await reader.readexactly(len(b'{"data":{"who":"nobody"}}'))
     writer.close()
+
+
+# The short way
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each answer that could be written at once: whether it was."""
+    taken: list[bool] = []
+
+    def told(scope: Mapping[str, Any], head: bytes, body: bytes) -> bool:
+        taken.append(write(scope, head, body))
+        return taken[-1]
+
+    write = wire.answer
+    monkeypatch.setattr(wire, "answer", told)
+    return taken
+
+
+def post(query: bytes = b"{who}", *lines: bytes) -> tuple[bytes, bytes]:
+    """The head and the body of a request."""
+    body = b'{"query":"%b"}' % query
+    fixed = [b"POST /graphql HTTP/1.1", b"host: x", b"content-type: application/json"]
+    head = b"\r\n".join([*fixed, *lines, b"content-length: %d" % len(body), b"", b""])
+    return head, body
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[set[bytes], bytes]:
+    """The lines of an answer's head but for the date, and its body."""
+    async with asyncio.timeout(5):
+        lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+        length = next(line for line in lines if line.startswith(b"content-length: "))
+        body = await reader.readexactly(int(length.split()[1]))
+    assert b"date: today" in lines
+    assert len(lines) == len(set(lines)) + 1, "no header twice"
+    return set(lines), body
+
+
+@pytest.mark.parametrize(
+    ("line", "is_short"),
+    [
+        *((b"x: y", True), (b"accept: application/graphql-response+json", True)),
+        *((b"origin: http://127.0.0.1:8000", True), (b"authorization: Bearer u1_good", True)),
+        *((b"origin: HTTP://127.0.0.1:8000", False), (b"origin: https://evil.example", False)),
+        *((b"accept: text/html", False), (b"authorization: Bearer u1_bad", False)),
+    ],
+)
+async def test_a_whole_request_is_answered_at_once_and_says_what_any_answer_says(
+    port: int, at_once: list[bool], monkeypatch: pytest.MonkeyPatch, line: bytes, is_short: bool
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"".join(post(b"{who}", line)))
+    short = await read_answer(reader)
+    assert at_once == [True] * is_short
+
+    with monkeypatch.context() as without:
+        without.setattr(wire, "CYCLE", "of another server")
+        head, body = post(b"{who}", line)
+        writer.write(head)
+        writer.write(body)
+        assert await read_answer(reader) == short
+    writer.close()
+
+
+async def test_a_body_that_comes_later_is_waited_for(port: int, at_once: list[bool]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head, body = post(b"{who}", b"expect: 100-continue")
+    writer.write(head)
+    async with asyncio.timeout(5):
+        # Said when the body is asked for: so the head came alone.
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(body)
+
+    assert (await read_answer(reader))[1] == b'{"data":{"who":"nobody"}}'
+    assert at_once == [True]
+    writer.close()
+
+
+async def test_requests_sent_together_are_answered_in_their_order(
+    port: int, at_once: list[bool]
+) -> None:
+    texts = [b"one", b"two", b"three"]
+    asked = [post(b'{echo(text:\\"%b\\")}' % text) for text in texts]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"".join(head + body for head, body in asked))
+
+    answers = [(await read_answer(reader))[1] for _ in texts]
+
+    assert answers == [b'{"data":{"echo":"%b"}}' % text for text in texts]
+    assert at_once == [True] * 3
+    writer.close()
+
+
+@pytest.mark.parametrize("wish", [b"connection: close", b"x: y"])
+async def test_who_wants_the_connection_closed_has_it_closed(
+    port: int, at_once: list[bool], wish: bytes
+) -> None:
+    head, body = post(b"{who}", wish)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    is_old = wish == b"x: y"
+    writer.write((head.replace(b"HTTP/1.1", b"HTTP/1.0") if is_old else head) + body)
+
+    lines, _ = await read_answer(reader)
+
+    assert b"connection: close" in lines
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    assert at_once == [False]
+    writer.close()
+
+
+async def test_an_answer_to_what_was_not_read_is_sent_the_long_way(
+    port: int, at_once: list[bool]
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head, _ = post(b"{who}")
+    writer.write(head.replace(b"content-length: 17", b"content-length: 99999999"))
+
+    async with asyncio.timeout(5):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+    assert at_once == []
+    writer.close()
+
+
+async def test_the_path_with_a_slash_leads_to_the_endpoint(port: int) -> None:
+    get = GOOD.replace(b"/graphql?", b"/graphql/?")
+
+    assert (await answer(port, get)).startswith(b"HTTP/1.1 307")

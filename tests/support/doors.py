@@ -8,14 +8,11 @@ from uuid import UUID
 
 import httpx
 import strawberry
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.routing import Route
 
 from domain.kernel.actor import NOBODY, Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.work import Works
-from gateway.app import SafeHeaders
+from gateway.app import Front
 from gateway.graphql_http import GraphQLHttp
 from gateway.ide import load_ide
 from gateway.settings import Settings, load
@@ -74,13 +71,10 @@ async def authenticate(token: str) -> Actor | None:
     return ACCOUNT if token == GOOD_TOKEN else None
 
 
-def door(environ: Mapping[str, str] | None = None) -> Starlette:
+def door(environ: Mapping[str, str] | None = None) -> Front:
     """The application with ``/graphql`` alone."""
     settings = load(environ or {})
-    return Starlette(
-        routes=[Route("/graphql", endpoint(settings))],
-        middleware=[Middleware(SafeHeaders, settings=settings)],
-    )
+    return Front(settings, endpoint(settings))
 
 
 def endpoint(settings: Settings) -> GraphQLHttp:
@@ -94,7 +88,7 @@ def endpoint(settings: Settings) -> GraphQLHttp:
     )
 
 
-def client(app: Starlette, **headers: str) -> httpx.AsyncClient:
+def client(app: Front, **headers: str) -> httpx.AsyncClient:
     """A client of the application, in this process; an exception in it is the test's failure."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     return httpx.AsyncClient(transport=transport, base_url=BASE_URL, headers=headers)
