@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
+from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -20,7 +21,8 @@ HEAD_S_MAX = 10.0
 """For a whole head: over the worst telephone line it takes two seconds."""
 
 CYCLE = "unionhall.cycle"
-"""The key of the ASGI scope under which uvicorn's own record of the request is."""
+"""The key of the ASGI scope under which uvicorn's own record of the request is, referred to weakly:
+the record has the scope, and each request would leave cyclic garbage."""
 _OK = b"HTTP/1.1 200 OK\r\n%b%bcontent-length: %d\r\n\r\n%b"
 _TOO_LARGE = b"\r\n".join(
     [
@@ -75,7 +77,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._end_head()
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
-            cast("dict[str, Any]", self.scope)[CYCLE] = self.cycle
+            cast("dict[str, Any]", self.scope)[CYCLE] = ref(self.cycle)
 
     def _await_head(self) -> None:
         if self._head_timer is None and not self.transport.is_closing():
@@ -95,7 +97,7 @@ class BoundedHttp(HttpToolsProtocol):
 
 def whole_body(scope: Mapping[str, Any]) -> bytes | None:
     """The request's body where all of it is here; else None, and it must be received."""
-    cycle: RequestResponseCycle | None = scope.get(CYCLE)
+    cycle = _cycle(scope)
     if cycle is None or cycle.more_body or cycle.disconnected:
         return None
     return bytes(cycle.body)
@@ -108,7 +110,7 @@ def head_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 def answer(scope: Mapping[str, Any], head: bytes, body: bytes) -> bool:
     """Write a whole 200 at once. False where it must be sent: nothing has happened then."""
-    cycle: RequestResponseCycle | None = scope.get(CYCLE)
+    cycle = _cycle(scope)
     if cycle is None or cycle.more_body or cycle.response_started or not cycle.keep_alive:
         return False
     if cycle.disconnected or cycle.flow.write_paused:
@@ -119,3 +121,8 @@ def answer(scope: Mapping[str, Any], head: bytes, body: bytes) -> bool:
     cycle.message_event.set()
     cycle.on_response()
     return True
+
+
+def _cycle(scope: Mapping[str, Any]) -> RequestResponseCycle | None:
+    found: ref[RequestResponseCycle] | None = scope.get(CYCLE)
+    return found() if found is not None else None

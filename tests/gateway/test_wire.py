@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from gateway import wire
@@ -140,6 +142,31 @@ async def test_a_whole_request_is_answered_at_once_and_says_what_any_answer_says
         writer.write(body)
         assert await read_answer(reader) == short
     writer.close()
+
+
+def requests_kept() -> int:
+    """How many requests this process has not let go."""
+    return sum(isinstance(each, RequestResponseCycle) for each in gc.get_objects())
+
+
+async def test_a_request_leaves_nothing_to_the_garbage_collector(
+    port: int, at_once: list[bool]
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    gc.collect()
+    before = requests_kept()
+    gc.disable()
+    try:
+        for _ in range(9):
+            writer.write(b"".join(post()))
+            await read_answer(reader)
+        left = requests_kept() - before
+    finally:
+        gc.enable()
+    writer.close()
+
+    assert at_once == [True] * 9
+    assert left <= 1, "only the connection's last"
 
 
 async def test_a_body_that_comes_later_is_waited_for(port: int, at_once: list[bool]) -> None:
