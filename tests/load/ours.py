@@ -99,10 +99,15 @@ class House:
     environment: dict[str, str]
     works: Works
 
-    def program(self) -> Program:
+    def program(self, name: str = OURS) -> Program:
         """The server as it is started anywhere."""
         arguments = [sys.executable, "-m", "gateway.cli", "serve"]
-        return Program(OURS, arguments, self.environment)
+        return Program(name, arguments, self.environment)
+
+    def interpreted(self, name: str) -> Program:
+        """The same with every plan off (``tests/load/interpreted.py``)."""
+        arguments = [sys.executable, "-m", "tests.load.interpreted"]
+        return Program(name, arguments, self.environment)
 
     def program_with_door(self, name: str = OURS, **environment: str) -> Program:
         """The same with the control door beside it (``tests/load/served.py``)."""
@@ -138,7 +143,7 @@ class House:
             )
             await register_consultants(w, windows)
         tokens = await self.sign_in([account.id for account in [*members, *staff]])
-        cases = await self._begin(members, windows)
+        cases = await self.begin(members, windows)
         conversations = await self._conversations()
         await self.analyze()
         return [
@@ -160,13 +165,14 @@ class House:
             await found_unions(w, [zone, *below])
             return zone.id
 
-    async def _begin(
+    async def begin(
         self, members: Sequence[access.NewAccount], windows: Sequence[NewConsultant]
     ) -> list[UUID]:
+        """A running case of each member with the window beside it."""
         turns = asyncio.Semaphore(ENTERING_MAX)
         consent = consent_text(Service.COUNSELLING).version
 
-        async def begin(member: access.NewAccount, window: NewConsultant) -> UUID:
+        async def begin_one(member: access.NewAccount, window: NewConsultant) -> UUID:
             request = consultations.NewRequest(
                 Service.COUNSELLING, Topic.WORK_STRESS, consent, new_id(), addressed_to=window.id
             )
@@ -179,7 +185,7 @@ class House:
             return case_id
 
         pairs = zip(members, windows, strict=True)
-        return list(await asyncio.gather(*(begin(*pair) for pair in pairs)))
+        return list(await asyncio.gather(*(begin_one(*pair) for pair in pairs)))
 
     async def sign_in(self, accounts: Sequence[UUID]) -> list[str]:
         tokens = [new_token() for _ in accounts]

@@ -20,7 +20,10 @@ GOAL_KEYS = {
         "lost",
     },
     "resume": {"lost", "doubled", "cpu_ms_per_resume", "served_s", "p99_ms"},
-    "query": {"rps", "cpu_vs_raw", "cpu_vs_strawberry", "errors"},
+    "query": {
+        *("rps", "cpu_vs_raw", "cpu_vs_strawberry", "cpu_vs_graphql_core", "errors"),
+        *("operations", "growth"),
+    },
 }
 
 

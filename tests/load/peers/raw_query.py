@@ -15,6 +15,8 @@ from starlette.routing import Route
 from tests.load.peers.ground import POOL, database_url, serve
 
 FIRST = 50
+DEEP = 10_000
+"""Where the deep page begins."""
 SQL = (
     "SELECT m.id, m.name, u.id, u.name FROM peer_member m JOIN peer_union u ON u.id = m.union_id"
     " WHERE m.id > $1 ORDER BY m.id LIMIT $2"
@@ -24,8 +26,8 @@ SQL = (
 async def members(request: Request) -> Response:
     """The first page."""
     asked = orjson.loads(await request.body())
-    assert asked["query"]
-    rows = await request.app.state.pool.fetch(SQL, 0, FIRST + 1)
+    after = DEEP if "after" in asked["query"] else 0
+    rows = await request.app.state.pool.fetch(SQL, after, FIRST + 1)
     edges = [
         {
             "node": {
