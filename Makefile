@@ -39,6 +39,7 @@ lint: install ## Style, types, the import law, the committed schema, the migrati
 	pytest -q -p no:cacheprovider tests/rooms
 	unionhall schema --check
 	unionhall documents --check
+	cd $(WEB)/app && { ! test -d node_modules || npm run --silent check; }
 	unionhall migrate --check
 
 format: install ## Let ruff arrange the code

@@ -44,7 +44,7 @@ def show(settings: Settings, sign_ins: Sequence[SignIn], console: Console) -> No
     for one in sign_ins:
         table.add_row(*(escape(text) for text in (one.person, one.login, one.password, one.can)))
     console.print()
-    console.print(f"[bold]职工之家 · Unionhall[/bold]  {settings.address}/graphql")
+    console.print(f"[bold]职工之家 · Unionhall[/bold]  {settings.address}")
     console.print("Sample data (示例数据): every person and number is invented.")
     console.print(table)
     for number, (what, how) in enumerate(things_to_try(settings, sign_ins), start=1):
@@ -71,8 +71,9 @@ def things_to_try(settings: Settings, sign_ins: Sequence[SignIn]) -> list[tuple[
             _curl(settings, "{ viewer { kind capabilities } }", {}, is_signed_in=True),
         ),
         (
-            "Explore in the browser: two windows, two people, a live conversation between them:",
-            f"{settings.address}/graphql",
+            "In the browser: two windows, two people, a live conversation between them"
+            f" (to explore the API: {settings.address}/graphql):",
+            settings.address,
         ),
     ]
 
