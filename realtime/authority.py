@@ -44,7 +44,7 @@ class Standing:
 
     __slots__ = (
         *("_asking", "_authenticator", "_gate", "_is_used", "_next"),
-        *("actor", "changes_at", "expires_at"),
+        *("actor", "changes_at", "expires_at", "is_doubtful"),
     )
 
     def __init__(
@@ -53,6 +53,8 @@ class Standing:
         self.actor: Actor | None = admission.actor
         self.expires_at = admission.expires_at
         self.changes_at = admission.changes_at
+        self.is_doubtful = False
+        """Something has changed since the last look that succeeded; set by whoever hears of it."""
         self._authenticator = authenticator
         self._gate = gate
         self._is_used = False
@@ -87,6 +89,7 @@ class Standing:
         if previous is not None:
             await asyncio.wait([previous])
         self._asking, self._next = self._next, None
+        was_doubtful, self.is_doubtful = self.is_doubtful, False
         try:
             async with self._gate:
                 is_used, self._is_used = self._is_used, False
@@ -96,6 +99,9 @@ class Standing:
             else:
                 self.actor, self.expires_at = admission.actor, admission.expires_at
                 self.changes_at = admission.changes_at
+        except BaseException:
+            self.is_doubtful = self.is_doubtful or was_doubtful
+            raise
         finally:
             self._asking = None
 

@@ -139,7 +139,7 @@ class Connection:
         self._was_heard = False
         self.ping()
         self._beats += 1
-        if self._beats % RECHECK_BEATS == 0 or self._is_session_ending():
+        if self._beats % RECHECK_BEATS == 0 or self._must_look():
             self._spawn(self._recheck())
 
     # As the Subscriber of its subscriptions
@@ -223,13 +223,13 @@ class Connection:
 
     def _start(self, operation: OpenOperation, request: GraphQLRequest) -> None:
         self._session.used()
-        if self._is_session_ending():
+        if self._must_look():
             self._spawn(self._recheck())
         self.operations.start(operation, request)
 
-    def _is_session_ending(self) -> bool:
+    def _must_look(self) -> bool:
         # One beat at least falls into this time, so that no use is told too late to count.
-        return self._session.ends_within(2 * self._node.settings.heartbeat_s)
+        return self._session.must_look(2 * self._node.settings.heartbeat_s)
 
     def _write(self, text: bytes) -> None:
         unsent = self.transport.write_frame(text_frame(text))

@@ -11,7 +11,7 @@ import orjson
 from domain.kernel.actor import Actor
 from domain.kernel.ports import GraphQLAnswer, GraphQLRequest
 from domain.kernel.streams import Json
-from realtime.close_codes import INTERNAL_OP, UNRECOVERABLE_OP, op_errors
+from realtime.close_codes import INTERNAL_OP, UNAVAILABLE_OP, UNRECOVERABLE_OP, op_errors
 from realtime.node import Node
 from realtime.protocol import OpenOperation
 from realtime.resume import BadPosition, read_positions
@@ -75,7 +75,7 @@ class Operations:
 
     async def _run(self, operation: OpenOperation, request: GraphQLRequest) -> None:
         try:
-            actor = await self._connection.standing(renew=False)
+            actor = await self._actor(operation)
             if actor is None:
                 return
             kind = self._node.engine.kind(request, actor)
@@ -91,6 +91,15 @@ class Operations:
             )
             self.stop(operation)
             self._connection.fail(operation, op_errors(INTERNAL_OP))
+
+    async def _actor(self, operation: OpenOperation) -> Actor | None:
+        """Who acts; None: the session has ended, or nobody can tell now whether it has."""
+        try:
+            return await self._connection.standing(renew=False)
+        except Exception as error:
+            logger.warning("connection %s: who acts? %s", self._connection.id, type(error).__name__)
+            self._connection.fail(operation, op_errors(UNAVAILABLE_OP))
+            return None
 
     async def _mutate(
         self, operation: OpenOperation, request: GraphQLRequest, actor: Actor

@@ -69,6 +69,11 @@ class Session:
         latest = self._node.clock.now() + timedelta(seconds=seconds)
         return self.expires_at is not None and latest >= self.expires_at
 
+    def must_look(self, within_s: float) -> bool:
+        """Whether it ends so soon, or something has changed since the last look that succeeded."""
+        is_doubtful = self._standing is not None and self._standing.is_doubtful
+        return is_doubtful or self.ends_within(within_s)
+
     async def sign_in(self, payload: Mapping[str, Any]) -> bool:
         """Whether the token in the payload, else the cookie, names a session in force.
 
@@ -107,8 +112,12 @@ class Session:
             self._standing.used()
 
     async def standing(self, *, renew: bool) -> Actor | None:
-        """The actor: as last seen, or as the database has it now. None: the session has ended."""
+        """The actor: as last seen, or as the database has it now. None: the session has ended.
+
+        After a change nobody acts on what was seen before it, even if looks fail: then it raises.
+        """
         assert self._standing is not None, "an operation before signing in"
+        renew = renew or self._standing.is_doubtful
         actor = await (self._standing.renewed() if renew else self._standing.current())
         if renew:
             self._arm()
@@ -164,4 +173,6 @@ class Session:
     def _changed(self) -> None:
         # Before it is watched, signing in is still to look once more.
         if self._is_watched:
+            assert self._standing is not None, "watched before signing in"
+            self._standing.is_doubtful = True
             self._on_change()

@@ -10,6 +10,7 @@ import pytest
 
 from domain.kernel.actor import Actor
 from realtime.authority import Admission
+from realtime.bus import Hint
 from tests.support.live import TOKEN, SmallClient, SmallNode
 from tests.support.timers import settle
 
@@ -167,6 +168,57 @@ async def test_nothing_is_delivered_while_a_revocation_is_being_looked_at(
     node.sessions.is_down = False
     await node.timers.advance(2)
     assert client.offsets("a") == [1]
+
+
+async def test_while_no_look_is_possible_nothing_is_done_on_the_strength_of_the_last(
+    node: SmallNode, client: SmallClient, actor: Actor
+) -> None:
+    node.sessions.is_down = True
+    await node.publish(f"me:{actor.account_id}", authority=True)
+    for kind in ("mutation", "query"):
+        await client.say(type="subscribe", id=kind, payload={"query": kind})
+        assert client.code(kind) == "RT_UNAVAILABLE"
+    assert node.engine.executed == []
+
+    node.sessions.is_down = False
+    await client.say(type="subscribe", id="again", payload={"query": "mutation"})
+    assert client.of("again")[-1]["type"] == "complete"
+
+
+async def test_a_revocation_that_could_not_be_looked_at_closes_the_socket_with_the_next_operation(
+    node: SmallNode, client: SmallClient, actor: Actor
+) -> None:
+    node.sessions.is_down = True
+    await node.publish(f"me:{actor.account_id}", authority=True)
+    node.sessions.change(TOKEN, None)
+    node.sessions.is_down = False
+    await client.say(type="subscribe", id="m", payload={"query": "mutation"})
+
+    assert node.engine.executed == []
+    assert client.socket.closed == (4403, "revoked")
+
+
+async def test_what_could_not_be_looked_at_is_looked_at_with_the_next_beat(
+    node: SmallNode, client: SmallClient, actor: Actor
+) -> None:
+    node.sessions.is_down = True
+    await node.publish(f"me:{actor.account_id}", authority=True)
+    node.sessions.change(TOKEN, None)
+    node.sessions.is_down = False
+    await client.say(type="pong")
+    await node.timers.advance(25)
+
+    assert client.socket.closed == (4403, "revoked")
+
+
+async def test_an_operation_in_the_very_moment_of_a_change_waits_for_the_look(
+    node: SmallNode, client: SmallClient, actor: Actor
+) -> None:
+    await node.publish(f"me:{actor.account_id}")
+    node.sessions.change(TOKEN, None)
+    event = node.log.append(f"me:{actor.account_id}", authority=True)
+    node.hub.heard(Hint(event.stream, event.epoch, event.offset, event))
+    assert await client.connection.standing(renew=False) is None
 
 
 async def test_another_sessions_end_leaves_this_one_alone(
