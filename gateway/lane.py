@@ -18,6 +18,7 @@ from websockets.exceptions import InvalidState, ProtocolError
 from websockets.frames import Frame
 from websockets.http11 import Request
 
+from realtime.bounds import HARD_BUFFER_BYTES
 from realtime.connection import Connection
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,12 @@ class LaneProtocol(WebSocketsSansIOProtocol):
             self.frames = []
             if not self.close_sent:
                 self._hear(bytes(data), is_text=is_text)
+
+    def handle_ping(self) -> None:
+        """Answer it. A peer that pings and never reads the answers would fill our memory: cut."""
+        super().handle_ping()
+        if self.transport.get_write_buffer_size() > HARD_BUFFER_BYTES:
+            self.transport.abort()
 
     def handle_close(self, event: Frame) -> None:
         """The peer goes: the application hears it before what is unsent has gone out."""

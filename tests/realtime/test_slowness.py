@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
+from websockets.frames import Frame, Opcode
 
+from gateway import lane as lane_module
 from realtime.bounds import LAG_BUFFER_BYTES, SOFT_BUFFER_BYTES
 from realtime.presence import PRESENCE_CHANGED
 from tests.support.live import SmallClient, SmallNode
@@ -149,6 +152,28 @@ async def test_who_says_goodbye_and_never_reads_is_cut_in_the_end(
         async with asyncio.timeout(5):
             while lane in lane.connections:  # noqa: ASYNC110 — uvicorn offers no event
                 await asyncio.sleep(0.01)
+        assert len(node.hub.node.registry) == 0
+        rude.transport.abort()
+
+
+async def test_who_pings_without_end_and_never_reads_is_cut(
+    node: SmallNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_module, "HARD_BUFFER_BYTES", 20_000)
+    async with serving_sockets(node, has_lane=True) as server:
+        rude = await server.sign_in(max_queue=1)
+        (connection,) = node.hub.node.registry
+        lane = connection.transport._lane  # type: ignore[attr-defined]  # a LaneTransport
+        sender = lane.transport.get_extra_info("socket")
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        rude.transport.pause_reading()
+        pings = Frame(Opcode.PING, b"x" * 125).serialize(mask=True) * 200
+        async with asyncio.timeout(10):
+            while lane in lane.connections:
+                assert lane.transport.get_write_buffer_size() < 60_000
+                if not rude.transport.get_write_buffer_size():
+                    rude.transport.write(pings)
+                await asyncio.sleep(0)
         assert len(node.hub.node.registry) == 0
         rude.transport.abort()
 
