@@ -31,6 +31,7 @@ from tests.support.tunnel import Tunnel, tunnel
 from tests.support.vault import open_vault
 
 ASK_AGAIN_S = 0.05
+CONSULTANTS = {Service.COUNSELLING: Role.COUNSELLOR, Service.LEGAL_AID: Role.LAWYER}
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -124,21 +125,27 @@ class Hall:
         """Somebody who can sign in."""
         return await an_account(self.works)
 
-    async def a_counsellor(self, name: str = "周老师") -> Caller:
-        """Somebody with a window who is there."""
+    async def a_window(
+        self, name: str = "周老师", *, service: Service = Service.COUNSELLING, capacity: int = 9
+    ) -> NewAccount:
+        """A consultant who is there and can sign in."""
         account = await an_account(self.works, kind=AccountKind.STAFF)
         window = windows.NewConsultant(
             account.id,
-            Service.COUNSELLING,
+            service,
             name,
             specialities=("情绪",),
-            capacity=9,
+            capacity=capacity,
             state=WindowState.PRESENT,
         )
         async with self.works.open(SYSTEM) as w:
             await windows.register_consultants(w, [window])
-        await a_grant(self.works, account.id, Role.COUNSELLOR, self.city)
-        return await self.caller(account)
+        await a_grant(self.works, account.id, CONSULTANTS[service], self.city)
+        return account
+
+    async def a_counsellor(self, name: str = "周老师") -> Caller:
+        """Somebody with a window who is there."""
+        return await self.caller(await self.a_window(name))
 
     async def caller(self, account: NewAccount) -> Caller:
         """The account with a session of its own, without a browser."""
