@@ -9,7 +9,7 @@ from tests.browser.conftest import Caller, Hall
 from tests.support.access import PASSWORD
 from tests.support.browser import Screen, screen
 
-EARLIER = 120
+EARLIER = 105
 """More than two pages of the log."""
 ROWS_IN_DOM_MAX = 60
 FORGOTTEN_MS_MAX = 3_000
@@ -90,6 +90,20 @@ async def test_a_member_asks_talks_closes_and_starts_again(hall: Hall, chrome: B
             "mutation ($id: ID!) { closeCase(input: {caseId: $id}) { case { id } } }", id=case
         )
         await expect(page.get_by_text("本次咨询已结束。")).to_be_visible()
+
+
+async def test_the_directory_tells_live_who_is_there(hall: Hall, chrome: Browser) -> None:
+    account, counsellor = await hall.a_member(), await hall.a_counsellor("吴老师")
+    async with screen(chrome, hall.url) as person:
+        await at_home(person, account)
+        await person.page.get_by_role("link", name="咨询师与律师").click()
+        window = person.page.get_by_role("link", name="吴老师")
+        await expect(window).to_contain_text("在岗")
+        await person.assert_accessible()
+        await counsellor.ask(
+            "mutation { setWindowState(input: {state: BUSY}) { window { capacity } } }"
+        )
+        await expect(window).to_contain_text("忙碌")
 
 
 async def test_a_tunnel_and_a_restart_lose_and_double_nothing(hall: Hall, chrome: Browser) -> None:

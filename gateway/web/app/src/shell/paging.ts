@@ -21,7 +21,7 @@ export interface Paging<Node> {
 }
 
 /** A list that is fetched page by page, each from the cursor at the end of the one before. */
-export function usePaging<Node>(read: (after: string | null) => Promise<Page<Node>>): Paging<Node> {
+export function usePaging<Node>(read: (after: string | null) => Promise<Page<Node>>, options: { isStarted?: boolean } = {}): Paging<Node> {
   const nodes = shallowRef<readonly Node[]>([]);
   const hasMore = ref(false);
   const isMoreComing = ref(false);
@@ -39,7 +39,7 @@ export function usePaging<Node>(read: (after: string | null) => Promise<Page<Nod
     const page = await read(null);
     if (mine === list) take(page, []);
     return true;
-  });
+  }, options);
 
   async function more(): Promise<void> {
     if (isMoreComing.value || !hasMore.value) return;

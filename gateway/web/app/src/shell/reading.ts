@@ -16,8 +16,11 @@ export interface Reading<Data> {
   readonly lose: () => void;
 }
 
-/** Reads a page's data: with every state it can be in, and again by itself when the network is back. */
-export function useReading<Data>(read: () => Promise<Data>): Reading<Data> {
+/**
+ * Reads a page's data: with every state it can be in, and again by itself when the network is back.
+ * `isStarted: false` leaves the first reading to the caller, such as a subscription's snapshot.
+ */
+export function useReading<Data>(read: () => Promise<Data>, { isStarted = true } = {}): Reading<Data> {
   const data = shallowRef<Data | null>(null);
   const stage = ref<Stage>("loading");
   const refusal = shallowRef<Refusal | null>(null);
@@ -61,6 +64,6 @@ export function useReading<Data>(read: () => Promise<Data>): Reading<Data> {
     turn += 1;
     data.value = null;
   });
-  void again();
+  if (isStarted) void again();
   return { data, stage, refusal, again, lose };
 }
