@@ -25,7 +25,11 @@ class Admission:
 
 
 class Authenticator(Protocol):
-    """Answers as the database has it; the wiring binds it to the access slice."""
+    """Answers as the database has it; the wiring binds it to the access slice.
+
+    It bounds for itself how much it asks at a time, and sign-ins apart from renewals: a storm of
+    reconnects must not hold up a revocation. An answer is never older than its question.
+    """
 
     async def authenticate(self, token: str | None, cookie: str | None) -> Admission | None:
         """The session of a token, else of a cookie; None: nobody, or a session that has ended."""
@@ -43,20 +47,17 @@ class Standing:
     """What one connection may act as. ``actor`` is None once the session has ended."""
 
     __slots__ = (
-        *("_asking", "_authenticator", "_gate", "_is_used", "_next"),
+        *("_asking", "_authenticator", "_is_used", "_next"),
         *("actor", "changes_at", "expires_at", "is_doubtful"),
     )
 
-    def __init__(
-        self, admission: Admission, authenticator: Authenticator, gate: asyncio.Semaphore
-    ) -> None:
+    def __init__(self, admission: Admission, authenticator: Authenticator) -> None:
         self.actor: Actor | None = admission.actor
         self.expires_at = admission.expires_at
         self.changes_at = admission.changes_at
         self.is_doubtful = False
         """Something has changed since the last look that succeeded; set by whoever hears of it."""
         self._authenticator = authenticator
-        self._gate = gate
         self._is_used = False
         self._asking: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
@@ -91,9 +92,8 @@ class Standing:
         self._asking, self._next = self._next, None
         was_doubtful, self.is_doubtful = self.is_doubtful, False
         try:
-            async with self._gate:
-                is_used, self._is_used = self._is_used, False
-                admission = await self._authenticator.refresh(session_id, is_used=is_used)
+            is_used, self._is_used = self._is_used, False
+            admission = await self._authenticator.refresh(session_id, is_used=is_used)
             if admission is None:
                 self.actor = None
             else:

@@ -89,9 +89,8 @@ class LiveSettings:
     """Open sockets of one account: browser tabs and a phone."""
     pending_per_client_max: int = 1_000
     """Sockets of one client address that have not signed in; a whole town may share a NAT."""
-    authority_checks_max: int = 4
-    """Authority questions asked of the database at the same time; its pool has ten connections."""
+    authority_checks_max: int = 32
+    """Subscriptions that ask for permission at the same time. Those of one kind may share a
+    statement; where each needs its own, all of them keep others from the pool for some 10 ms."""
     log_reads_max: int = 4
     """Replays reading the log at the same time."""
-    sign_ins_max: int = 4
-    """Sockets authenticated at the same time."""

@@ -35,14 +35,9 @@ class Node:
     timers: Timers
     settings: LiveSettings
     metrics: LiveMetrics = field(default_factory=LiveMetrics)
-    sign_in_gate: asyncio.Semaphore = field(init=False)
-    renew_gate: asyncio.Semaphore = field(init=False)
     authority_gate: asyncio.Semaphore = field(init=False)
     mutations: set[asyncio.Task[Any]] = field(default_factory=set)
     """Mutations under way; they outlive their socket, since their commit may."""
 
     def __post_init__(self) -> None:
-        # Apart from each other: a storm of reconnects must not hold up a revocation.
-        self.sign_in_gate = asyncio.Semaphore(self.settings.sign_ins_max)
-        self.renew_gate = asyncio.Semaphore(self.settings.authority_checks_max)
         self.authority_gate = asyncio.Semaphore(self.settings.authority_checks_max)

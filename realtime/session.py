@@ -84,11 +84,10 @@ class Session:
             return False
         cookie, self._cookie = self._cookie, None
         node = self._node
-        async with node.sign_in_gate:
-            admission = await node.authenticator.authenticate(token, None if token else cookie)
+        admission = await node.authenticator.authenticate(token, None if token else cookie)
         if admission is None:
             return False
-        self._standing = Standing(admission, node.authenticator, node.renew_gate)
+        self._standing = Standing(admission, node.authenticator)
         if self.account is None:
             return True
         if not await self._watch(account_stream(self.account), admission.watched):

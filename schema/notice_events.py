@@ -15,7 +15,7 @@ from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.errors import NotFound
 from domain.kernel.streams import LoggedEvent
-from domain.notices import rules, service
+from domain.notices import rules, watching
 from domain.notices.facts import notice_stream
 from domain.org.facts import union_stream
 from schema.declare import choice, column, computed, given, of_row, payload, row_type
@@ -168,7 +168,7 @@ class BoardFeed:
 
     async def authorise(self, actor: Actor) -> Mapping[str, int]:
         """Everything, while the publishing union lies in the actor's scope."""
-        await service.ensure_may_watch(actor, self.notice_id)
+        await watching.ensure_may_follow(actor, self.notice_id)
         return {self.streams[0]: 1}
 
     async def project(self, event: LoggedEvent) -> ReceiptBoardEvent | None:

@@ -1,8 +1,11 @@
-"""From a token or a session to the Actor: one statement, as the database stands now."""
+"""From a token or a session to the Actor: one statement, as the database stands now.
+
+Many at once are as many answers of the same statement, and nobody's answer depends on another's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from uuid import UUID
@@ -18,7 +21,7 @@ from domain.kernel.database import Record, fetch
 from domain.kernel.streams import StreamState, account_stream
 
 _ACTOR_SQL = """
-SELECT s.id, s.kind, s.seen_at, s.token_expires_at, s.expires_at,
+SELECT s.id, s.token_hash, s.kind, s.seen_at, s.token_expires_at, s.expires_at,
        a.id AS account_id, a.kind AS account_kind, a.member_id, a.consultant_id,
        a.authority_version, g.roles, g.hierarchies, g.union_ids, g.paths, g.changes_at,
        o.unions AS offices, o.changes_on,
@@ -49,8 +52,16 @@ SELECT s.id, s.kind, s.seen_at, s.token_expires_at, s.expires_at,
                  min(seat.to_on) FILTER (WHERE seat.to_on > $2)) AS changes_on
       FROM org_seat seat WHERE seat.account_id = a.id) o
  WHERE s.ended_at IS NULL AND """
-_BY_TOKEN_SQL = _ACTOR_SQL + "s.token_hash = $1"
-_BY_SESSION_SQL = _ACTOR_SQL + "s.id = $1"
+# One by one in a statement of its own: it is planned once, that with a list for each list.
+_BY_SQL = {
+    "token_hash": (_ACTOR_SQL + "s.token_hash = $1", _ACTOR_SQL + "s.token_hash = ANY($1)"),
+    "id": (_ACTOR_SQL + "s.id = $1", _ACTOR_SQL + "s.id = ANY($1)"),
+}
+# What others hold locked is passed over: whoever ends or uses that session says more than this.
+_USED_SQL = """
+UPDATE access_session SET seen_at = $2
+ WHERE id IN (SELECT id FROM access_session
+               WHERE id = ANY($1) AND seen_at < $2 FOR UPDATE SKIP LOCKED)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +78,34 @@ class Admitted:
 
 async def admit_token(token: str, now: datetime) -> Admitted | None:
     """The session of an access or cookie token, used at ``now``; None: there is none in force."""
-    parsed = parse_token(token)
-    if parsed is None:
-        return None
-    row = await _find(_BY_TOKEN_SQL, parsed.hash, now)
-    return await _used(row, now) if row is not None else None
+    return (await admit_tokens([token], now))[0]
+
+
+async def admit_tokens(tokens: Sequence[str], now: datetime) -> list[Admitted | None]:
+    """As ``admit_token`` for each, in their order."""
+    parsed = [parse_token(token) for token in tokens]
+    hashes = [token.hash if token is not None else None for token in parsed]
+    rows = await _find("token_hash", {hash_ for hash_ in hashes if hash_ is not None}, now)
+    used = await _used(rows.values(), now)
+    found = {key: _admitted(row, now if row["id"] in used else None) for key, row in rows.items()}
+    return [found.get(hash_) for hash_ in hashes]
 
 
 async def admit_session(
     session_id: UUID, now: datetime, *, is_used: bool = False
 ) -> Admitted | None:
     """The session as it stands; None: it has ended. ``is_used``: its user has just acted."""
-    row = await _find(_BY_SESSION_SQL, session_id, now)
-    if row is None:
-        return None
-    return await _used(row, now) if is_used else _admitted(row)
+    return (await admit_sessions([session_id], now, used={session_id} if is_used else ()))[0]
+
+
+async def admit_sessions(
+    session_ids: Sequence[UUID], now: datetime, *, used: Collection[UUID] = ()
+) -> list[Admitted | None]:
+    """As ``admit_session`` for each, in their order; ``used``: whose users have just acted."""
+    rows = await _find("id", set(session_ids), now)
+    written = await _used([row for id_, row in rows.items() if id_ in used], now)
+    found = {id_: _admitted(row, now if id_ in written else None) for id_, row in rows.items()}
+    return [found.get(id_) for id_ in session_ids]
 
 
 async def actor_of_token(token: str, now: datetime) -> Actor | None:
@@ -96,20 +120,23 @@ async def actor_of_session(session_id: UUID, now: datetime) -> Actor | None:
     return admitted.actor if admitted else None
 
 
-async def _find(sql: str, key: object, now: datetime) -> Record | None:
+async def _find(column: str, keys: Collection[object], now: datetime) -> Mapping[object, Record]:
+    """The rows of sessions in force, by their keys."""
+    if not keys:
+        return {}
+    one_sql, many_sql = _BY_SQL[column]
+    sql, given = (one_sql, next(iter(keys))) if len(keys) == 1 else (many_sql, list(keys))
     today = now.astimezone(FEDERATION_ZONE).date()
-    rows = await fetch(sql, key, today, now, pledges.VERSION)
-    return rows[0] if rows and _ends_at(rows[0]) > now else None
+    rows = await fetch(sql, given, today, now, pledges.VERSION)
+    return {row[column]: row for row in rows if _ends_at(row) > now}
 
 
-async def _used(row: Record, now: datetime) -> Admitted:
-    """The idle time starts anew; written at most once in ``SEEN_EVERY``."""
-    if now - row["seen_at"] >= SEEN_EVERY:
-        await fetch(
-            "UPDATE access_session SET seen_at = $2 WHERE id = $1 AND seen_at < $2", row["id"], now
-        )
-        return _admitted(row, seen_at=now)
-    return _admitted(row)
+async def _used(rows: Collection[Record], now: datetime) -> Collection[UUID]:
+    """Their idle time starts anew, and whose it does; written at most once in ``SEEN_EVERY``."""
+    due = [row["id"] for row in rows if now - row["seen_at"] >= SEEN_EVERY]
+    if due:
+        await fetch(_USED_SQL, due, now)
+    return frozenset(due)
 
 
 def _ends_at(row: Record, seen_at: datetime | None = None) -> datetime:

@@ -12,7 +12,8 @@ from domain.kernel.database import Record, fetch
 from domain.kernel.errors import NotFound
 from domain.kernel.pages import Key, Listing, Selection, Where
 from domain.notices.models import ReceiptKind
-from domain.notices.service import COLUMNS, TABLE, ensure_may_watch, get_notice
+from domain.notices.service import COLUMNS, TABLE, get_notice
+from domain.notices.watching import ensure_may_watch
 
 # Ids grow with time, so the id alone is the order and no sort is needed.
 PUBLISHED = Listing(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from domain.kernel.actor import Actor, Place
+from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.database import Record, fetch
 from domain.kernel.errors import NotFound
@@ -21,6 +21,7 @@ from domain.notices.audience import ADDRESSED, select_addressed
 from domain.notices.facts import NoticeCorrected, NoticePublished, NoticeWithdrawn, inline_body
 from domain.notices.models import NoticeState
 from domain.notices.rules import Audience, Terms, Words
+from domain.notices.watching import place_of
 
 COLUMNS: Mapping[str, str] = {
     "id": "n.id",
@@ -60,7 +61,7 @@ async def read_notices(actor: Actor, notice_ids: Sequence[UUID]) -> dict[UUID, R
     return {
         row["id"]: row
         for row in rows
-        if rules.may_read(actor, _place(row), frozenset(row["own_unions"]))
+        if rules.may_read(actor, place_of(row), frozenset(row["own_unions"]))
     }
 
 
@@ -70,13 +71,6 @@ async def get_notice(actor: Actor, notice_id: UUID) -> Record:
     if row is None:
         raise NotFound
     return row
-
-
-async def ensure_may_watch(actor: Actor, notice_id: UUID) -> None:
-    """Pass for whoever may see the receipts of a notice. Raises NotFound, Unauthenticated."""
-    row = await get_notice(actor, notice_id)
-    if not rules.may_watch(actor, _place(row)):
-        raise NotFound
 
 
 async def publish(
@@ -275,7 +269,7 @@ async def lock_own(w: Work, notice_id: UUID) -> Record:
     )
     if not rows:
         raise NotFound
-    rules.ensure_may_change(w.actor, rows[0]["publisher_id"], _place(rows[0]))
+    rules.ensure_may_change(w.actor, rows[0]["publisher_id"], place_of(rows[0]))
     return rows[0]
 
 
@@ -289,7 +283,3 @@ async def _words(w: Work, notice_id: UUID, no: int) -> Words:
 async def _recipients(w: Work, notice_id: UUID) -> tuple[UUID, ...]:
     rows = await w.fetch("SELECT union_id FROM notice_recipient WHERE notice_id = $1", notice_id)
     return tuple(row["union_id"] for row in rows)
-
-
-def _place(row: Record) -> Place:
-    return Place(row["territory_path"], row["line_path"])
