@@ -43,7 +43,7 @@ class PresenceBook(PresencePort, Protocol):
         ...
 
     async def stop(self) -> None:
-        """Everybody here leaves; nothing is whispered any more."""
+        """This node sees nobody any more; other nodes tell who does not come back to them."""
         ...
 
 

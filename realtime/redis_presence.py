@@ -15,7 +15,7 @@ from typing import Any
 from redis import asyncio as aioredis
 
 from domain.kernel.ports import Announcer
-from realtime.presence import LocalPresence
+from realtime.presence import GRACE_S, LocalPresence
 from realtime.redis_bus import FAILURES, connect, end_tasks
 from realtime.timing import TimerHandle, Timers
 
@@ -83,6 +83,15 @@ end
 return gone
 """
 )
+# ARGV: node, the grace, this node's accounts. Their entries run out then; the others tell it.
+_LEAVE = (
+    _NOW
+    + """
+for i = 3, #ARGV do
+  redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], ARGV[i] .. '|' .. ARGV[1])
+end
+"""
+)
 _PRESENT = _NOW + "return redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')"
 
 
@@ -117,7 +126,7 @@ class RedisPresence(LocalPresence):
         self._timer = self._timers.call_later(RENEW_S, self._on_tick)
 
     async def stop(self) -> None:
-        """Take this node's entries out, as far as Redis is there."""
+        """This node's accounts have their grace to come back elsewhere, if Redis is there."""
         if self._timer is not None:
             self._timer.cancel()
         await end_tasks({task for task in (self._writer, self._renewing) if task is not None})
@@ -125,7 +134,7 @@ class RedisPresence(LocalPresence):
         await super().stop()
         try:
             for scope, accounts in held.items():
-                await self._run(_CHANGE, scope, self._node, ENTRY_S, 0, *accounts)
+                await self._run(_LEAVE, scope, self._node, round(GRACE_S), *accounts)
             await self._client.aclose()
         except FAILURES as error:
             logger.warning("presence ends by itself in %d s: %s", ENTRY_S, type(error).__name__)

@@ -236,6 +236,30 @@ async def test_accounts_of_a_dead_node_are_told_as_gone_when_their_entries_ran_o
     await place.book.stop()
 
 
+async def test_accounts_of_a_node_that_stops_have_their_grace_and_are_then_told_as_gone(
+    redis_url: str,
+) -> None:
+    prefix = f"test-{secrets.token_hex(4)}"
+    first, second = Place(redis_url, prefix), Place(redis_url, prefix)
+    first.book.enter(SCOPE, "a")
+    await first.tells("+a")
+    second.book.enter(SCOPE, "b")
+    await second.tells("+b")
+    await first.book.stop()
+    assert await second.book.present(SCOPE) == {"a", "b"}
+    async with aioredis.Redis.from_url(redis_url) as client:
+        key = f"{prefix}:presence:{SCOPE}"
+        entries: Any = await client.zrange(key, 0, -1, withscores=True)
+        ((entry, end),) = (each for each in entries if each[0].startswith(b"a|"))
+        now: int = (await client.time())[0]
+        assert GRACE_S - 2 <= end - now <= GRACE_S
+        await client.zadd(key, {entry.decode(): 1})
+    assert isinstance(second.book, RedisPresence)
+    await second.book.renew()
+    await second.tells("+b", "-a")
+    await second.book.stop()
+
+
 async def test_without_redis_each_node_tells_what_it_sees() -> None:
     with private_redis() as server:
         place = Place(server.url, "unionhall")
