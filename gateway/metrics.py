@@ -27,7 +27,7 @@ COUNTERS: Final = {
     "renders": "answers rendered",
     "bytes_out": "bytes of frames handed to sockets",
     "share_poison": "shared renderings that touched a viewer: must stay 0",
-    "soft": "times that a subscription stopped writing to a slow socket",
+    "soft": "times that a socket was found slow",
     "lagging": "times that a subscription went back to the log",
     "closed_slow": "sockets closed because their peer did not read",
     "replay_events": "events replayed",

@@ -49,7 +49,8 @@ LAG_BUFFER_BYTES = 524_288
 HARD_BUFFER_BYTES = 1_048_576
 """Unsent bytes above which the socket is closed (1013) at once: answers it never reads."""
 RECHECK_BEATS = 5
-"""Heartbeats between two looks at the session: grants have dates, and no fact tells their end."""
+"""Heartbeats between two looks at the session: they say that it is used, and would find what
+neither a fact nor a date has told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,6 @@ class LiveSettings:
     """The same for ``me:`` streams, and for all when the bus is ill: revocation within 3 s."""
     tail_linger_s: float = 30.0
     """How long a tail that nobody follows is kept, for those who reconnect."""
-    recheck_s: float = 60.0
-    """Between two looks at whether the session and its grants (dated!) are still in force."""
-    expiry_grace_s: float = 25.0
-    """After a session's end before its sockets close: time to refresh it."""
     soft_s: float = 5.0
     """How long a slow socket is written to before durable events are left to the log."""
     lag_s: float = 30.0

@@ -22,7 +22,7 @@ ResumeOutcome: TypeAlias = Literal["live", "ring", "log", "lagged", "unrecoverab
 LATENCY_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Up to the slowest sweep: what comes later has been held up by an outage."""
 BUFFER_BOUNDS_BYTES: Final = (0, 1_024, 8_192, 65_536, 524_288)
-"""The last two are where a socket counts as slow and where it is closed."""
+"""The last two are where a socket counts as slow and where its events are left to the log."""
 
 
 class Histogram:
@@ -59,7 +59,7 @@ class LiveMetrics:
     share_poison: int = 0
     """Shared renderings that touched a viewer; each is a defect of the schema."""
     soft: int = 0
-    """Times that a subscription stopped writing because its socket was slow."""
+    """Times that a socket was found slow; from then on it is spared whispers."""
     lagging: int = 0
     """Times that a subscription went back to the log because it had missed its turn."""
     closed_slow: int = 0
