@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from domain.kernel.streams import read_events, stream_states
@@ -66,10 +64,7 @@ async def test_the_silent_are_counted_under_a_zone_or_line(works: Works) -> None
     m = await a_matrix()
     cadre = a_cadre(m.city)
     id_ = await publish(works, cadre, m.city, Audience(zone_id=m.city.id))
-    given: dict[str, Any] = {"id": global_id("Notice", id_)}
-    under = {name: global_id("Union", getattr(m, name).id) for name in ("west", "metal")}
-    counts = [
-        (await ask(SILENT, cadre, **given, **extra))["data"]["silentUnions"]["totalCount"]
-        for extra in ({}, {"under": under["west"]}, {"under": under["metal"]})
-    ]
-    assert counts == [8, 2, 4]
+    notice = global_id("Notice", id_)
+    west, metal = global_id("Union", m.west.id), global_id("Union", m.metal.id)
+    answers = [await ask(SILENT, cadre, id=notice, under=each) for each in (None, west, metal)]
+    assert [each["data"]["silentUnions"]["totalCount"] for each in answers] == [8, 2, 4]
