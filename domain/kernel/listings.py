@@ -150,9 +150,7 @@ def page_sql(shape: PageShape) -> str:
     listing = shape.listing
     names = dict.fromkeys([*shape.columns, *(key.name for key in listing.key)])
     direction = "DESC" if listing.is_descending != shape.is_backward else "ASC"
-    condition = " AND ".join(shape.clauses) or "true"
-    for number, _ in shape.spread:
-        condition = re.sub(rf"\${number}(?!\d)", f'k."a{number}"', condition)
+    condition = _spread(shape.clauses, shape.spread)
     order = ", ".join(f"{key.expression} {direction}" for key in listing.key)
     page = (
         f"SELECT {_select(listing, names)} FROM {listing.table} WHERE {condition}"
@@ -167,12 +165,21 @@ def page_sql(shape: PageShape) -> str:
     behind = "".join(_lateral(join) for join in shape.joins)
     if not shape.spread:
         return f"SELECT {joined} FROM ({page}) p{behind} ORDER BY {again}"
-    arrays = ", ".join(f"${number}::{sql_type}[]" for number, sql_type in shape.spread)
-    aliases = ", ".join([*(f'"a{number}"' for number, _ in shape.spread), '"#"'])
     return (
-        f'SELECT k."#", {joined} FROM unnest({arrays}) WITH ORDINALITY AS k({aliases})'
+        f'SELECT k."#", {joined} FROM {_parents(shape.spread)}'
         f' CROSS JOIN LATERAL ({page}) p{behind} ORDER BY k."#", {again}'
     )
+
+
+@lru_cache(SQL_TEXTS_MAX)
+def count_sql(
+    listing: Listing, clauses: tuple[str, ...], spread: tuple[tuple[int, str], ...] = ()
+) -> str:
+    """The statement of how many rows a list has; of many parents' lists, in their order."""
+    counted = f"SELECT count(*) AS n FROM {listing.table} WHERE {_spread(clauses, spread)}"
+    if not spread:
+        return counted
+    return f'SELECT ({counted}) AS n FROM {_parents(spread)} ORDER BY k."#"'
 
 
 @lru_cache(SQL_TEXTS_MAX)
@@ -191,6 +198,20 @@ def rows_sql(
         return inner
     joined = ", ".join(f'"{j.name}"."{c}" AS "{j.name}.{c}"' for j in joins for c in j.columns)
     return f"SELECT p.*, {joined} FROM ({inner}) p{''.join(_lateral(join) for join in joins)}"
+
+
+def _spread(clauses: tuple[str, ...], spread: tuple[tuple[int, str], ...]) -> str:
+    """The condition, its values that differ by parent taken from ``k``."""
+    condition = " AND ".join(clauses) or "true"
+    for number, _ in spread:
+        condition = re.sub(rf"\${number}(?!\d)", f'k."a{number}"', condition)
+    return condition
+
+
+def _parents(spread: tuple[tuple[int, str], ...]) -> str:
+    arrays = ", ".join(f"${number}::{sql_type}[]" for number, sql_type in spread)
+    names = ", ".join([*(f'"a{number}"' for number, _ in spread), '"#"'])
+    return f"unnest({arrays}) WITH ORDINALITY AS k({names})"
 
 
 def _lateral(join: Joined) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from domain.kernel.listings import (
     Listing,
     PageShape,
     Where,
+    count_sql,
     narrowed,
     page_sql,
     rows_sql,
@@ -39,7 +39,6 @@ __all__ = [
     "Selection",
     "Where",
     "fetch_page",
-    "fetch_pages",
     "narrowed",
 ]
 
@@ -119,7 +118,7 @@ class ById:
         """The same with just these columns, and with joined ones."""
         key = self.listing.columns["id"]
         where = self.visible(actor, Where().and_(f"{key} = ANY({{0}}::uuid[])", list(ids)))
-        behind, args = _joined(actor, joins, where.args)
+        behind, args = joined_to(actor, joins, where.args)
         names = tuple(dict.fromkeys(("id", *(columns or self.listing.columns))))
         sql = rows_sql(self.listing, where.clauses, names, behind)
         if self.is_protected or any(join.read.is_protected for join in joins):
@@ -148,18 +147,16 @@ async def fetch_page(
     joins: Sequence[Join] = (),
 ) -> Page:
     """One page of the list under the actor's row-level security. Raises BadCursor."""
-    chosen = _from_cursors(listing, where, request)
-    behind, args = _joined(actor, joins, chosen.args)
+    chosen = from_cursors(listing, where, request)
+    behind, args = joined_to(actor, joins, chosen.args)
     names = tuple(listing.columns if columns is None else columns)
     shape = PageShape(listing, chosen.clauses, names, request.is_backward, request.size, behind)
-    return _page(listing, request, list(await fetch_as(actor, page_sql(shape), *args)))
+    return page_of(listing, request, list(await fetch_as(actor, page_sql(shape), *args)))
 
 
 async def count(actor: Actor, listing: Listing, where: Where) -> int:
     """How many rows the whole list has for this actor."""
-    rows = await fetch_as(
-        actor, f"SELECT count(*) AS n FROM {listing.table} WHERE {where.sql}", *where.args
-    )
+    rows = await fetch_as(actor, count_sql(listing, where.clauses), *where.args)
     return int(rows[0]["n"])
 
 
@@ -195,72 +192,8 @@ class Selection:
         return await count(actor, self.listing, self.where)
 
 
-async def fetch_pages(
-    actor: Actor,
-    selections: Sequence[Selection],
-    request: PageRequest,
-    columns: Sequence[str] | None = None,
-    joins: Sequence[Join] = (),
-) -> list[Page] | None:
-    """A page of each of these plain selections by one statement. Raises BadCursor.
-
-    None where they differ by more than values that an array can carry: read them one by one.
-    """
-    listing = selections[0].listing
-    wheres = [_from_cursors(listing, each.where, request) for each in selections]
-    if any(each.listing is not listing for each in selections):
-        return None
-    spread = _spread(wheres)
-    if spread is None:
-        return None
-    differing, args = spread
-    behind, all_args = _joined(actor, joins, args)
-    is_whole = columns is None or any(each.opened is not None for each in selections)
-    names = tuple(listing.columns if is_whole or columns is None else columns)
-    shape = PageShape(
-        listing,
-        wheres[0].clauses,
-        names,
-        request.is_backward,
-        request.size,
-        behind,
-        differing,
-    )
-    by_parent: list[list[Record]] = [[] for _ in selections]
-    for row in await fetch_as(actor, page_sql(shape), *all_args):
-        by_parent[row["#"] - 1].append(row)
-    return [
-        each.shown(_page(listing, request, rows))
-        for each, rows in zip(selections, by_parent, strict=True)
-    ]
-
-
-_SPREADABLE = ((UUID, "uuid"), (int, "bigint"), (datetime, "timestamptz"))
-"""Values that an array carries without changing how they compare; a text would lose the column's
-collation."""
-
-
-def _spread(
-    wheres: Sequence[Where],
-) -> tuple[tuple[tuple[int, str], ...], tuple[object, ...]] | None:
-    """Which values differ (number, SQL type), and all values, those that differ as lists."""
-    if any(where.clauses != wheres[0].clauses for where in wheres):
-        return None
-    args: list[object] = []
-    differing: list[tuple[int, str]] = []
-    for number, values in enumerate(zip(*(where.args for where in wheres), strict=True), 1):
-        if all(value == values[0] for value in values):
-            args.append(values[0])
-            continue
-        sql_type = next((name for kind, name in _SPREADABLE if isinstance(values[0], kind)), None)
-        if sql_type is None or isinstance(values[0], bool):
-            return None
-        differing.append((number, sql_type))
-        args.append(list(values))
-    return (tuple(differing), tuple(args)) if differing else None
-
-
-def _from_cursors(listing: Listing, where: Where, request: PageRequest) -> Where:
+def from_cursors(listing: Listing, where: Where, request: PageRequest) -> Where:
+    """The condition, beyond the request's cursors. Raises BadCursor."""
     if request.after is not None:
         where = _beyond(where, listing, listing.parse_cursor(request.after, "after"), ahead=True)
     if request.before is not None:
@@ -269,7 +202,8 @@ def _from_cursors(listing: Listing, where: Where, request: PageRequest) -> Where
     return where
 
 
-def _page(listing: Listing, request: PageRequest, rows: list[Record]) -> Page:
+def page_of(listing: Listing, request: PageRequest, rows: list[Record]) -> Page:
+    """The page out of its rows and the one more that was asked for."""
     is_more = len(rows) > request.size
     rows = rows[: request.size]
     if request.is_backward:
@@ -278,9 +212,10 @@ def _page(listing: Listing, request: PageRequest, rows: list[Record]) -> Page:
     return Page(listing, rows, has_next=is_more, has_previous=request.after is not None)
 
 
-def _joined(
+def joined_to(
     actor: Actor, joins: Sequence[Join], args: tuple[object, ...]
 ) -> tuple[tuple[Joined, ...], tuple[object, ...]]:
+    """The joins with who may see their rows, and all values. Raises what ``visible`` raises."""
     made: list[Joined] = []
     for join in joins:
         seen = join.read.visible(actor, Where(args=args))

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
-from domain.kernel.pages import Page, PageRequest, Selection, fetch_pages
+from domain.kernel.many import fetch_counts, fetch_pages
+from domain.kernel.pages import Page, PageRequest, Selection
 from schema.declare import Connected
 from schema.plans.keys import joins_held
 from schema.plans.leaves import Failed
@@ -103,6 +104,32 @@ class _Asked:
             return PageOf(Page(selection.listing, (), False, False), selection)
         page = await selection.page(self.actor, request, self.columns, self.joins)
         return PageOf(page, selection)
+
+
+async def read_counts(run: Run, field: Field, pages: Sequence[PageOf]) -> None:
+    """How many rows the lists of these pages have."""
+    assert field.slot is not None
+    slot, actor = run.slots[field.slot], run.context.actor
+    alike: dict[Any, list[PageOf]] = defaultdict(list)
+    for page in pages:
+        alike[(type(page.selection), page.selection.where.clauses)].append(page)
+
+    async def one(page: PageOf) -> int:
+        return await page.selection.count(actor)
+
+    async def counts(group: list[PageOf]) -> Sequence[Any]:
+        if len(group) > 1 and type(group[0].selection) is Selection:
+            try:
+                found = await fetch_counts(actor, [page.selection for page in group])
+            except Exception as error:
+                return [Failed(error)] * len(group)
+            if found is not None:
+                return found
+        return await together([settled(one, page) for page in group])
+
+    groups = list(alike.values())
+    for group, found in zip(groups, await together(list(map(counts, groups))), strict=True):
+        slot.update({id(page): n for page, n in zip(group, found, strict=True)})
 
 
 async def together(reads: Sequence[Awaitable[T]]) -> list[T]:

@@ -16,7 +16,7 @@ from graphql import is_abstract_type
 from graphql.type import get_named_type
 
 from schema.declare import Connected, Given, ToOne, Verb
-from schema.plans.connections import read_connection, settled, together
+from schema.plans.connections import read_connection, read_counts, settled, together
 from schema.plans.keys import read_alike, read_rows_behind
 from schema.plans.leaves import Failed
 from schema.plans.run import Run, instance
@@ -52,7 +52,7 @@ async def _fill(run: Run, field: Field, objects: Sequence[Any]) -> None:
         await _each(run, field, objects, _verb(run, field))
     else:
         assert source == OfPage("total_count"), source
-        await _each(run, field, objects, lambda page: page.selection.count(run.context.actor))
+        await read_counts(run, field, objects)
 
 
 async def _each(

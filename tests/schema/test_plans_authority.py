@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from domain.access.roles import Role
-from domain.kernel import database, pages
+from domain.kernel import database, many, pages
 from domain.kernel.actor import NOBODY, Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.ids import new_id
@@ -124,7 +124,8 @@ def _open_joins(monkeypatch: pytest.MonkeyPatch) -> None:
         ]
         return tuple(made), args
 
-    monkeypatch.setattr(pages, "_joined", joined)
+    monkeypatch.setattr(pages, "joined_to", joined)
+    monkeypatch.setattr(many, "joined_to", joined)
 
 
 def _open_scope(monkeypatch: pytest.MonkeyPatch) -> None:

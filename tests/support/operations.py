@@ -39,7 +39,7 @@ PLAIN: dict[str, Any] = {
 }
 _TYPE_OF = {
     **dict.fromkeys(("unionId", "unionIds", "publisherId", "zoneId", "lineId"), "Union"),
-    **dict.fromkeys(("within", "withinLine", "union"), "Union"),
+    **dict.fromkeys(("within", "withinLine", "union", "under"), "Union"),
     **dict.fromkeys(("noticeId", "noticeIds"), "Notice"),
     **dict.fromkeys(("toConsultantId", "addressedTo"), "Consultant"),
     **{f"{name.lower()}Id": name for name in ("Case", "Conversation", "Handover", "Session")},
