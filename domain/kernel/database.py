@@ -44,7 +44,9 @@ SERVER_ROLE = "unionhall_app"
 """Owns nothing, bypasses nothing: row-level security binds it."""
 STATEMENT_TIMEOUT_MS = 15_000
 """Longer than any statement of a request may take; a runaway one ends instead of piling up."""
-
+IDLE_IN_WORK_MS = 30_000
+"""Between two statements of a work, twice what a statement may take: then its process hangs, and
+nobody must wait for its locks. Its connection is cut and nothing of the work has happened."""
 STATEMENTS_KEPT_MAX = 256
 """Prepared statements a connection keeps, for good: some 200 verbs and the plans of common
 documents. A statement costs the server about 20 kB, so ten connections stay below 60 MB."""
@@ -71,6 +73,7 @@ def tortoise_config(url: str, *, role: str | None = SERVER_ROLE) -> dict[str, An
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     settings = {
         "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+        "idle_in_transaction_session_timeout": str(IDLE_IN_WORK_MS),
         "timezone": "UTC",
         "application_name": "unionhall",
     }

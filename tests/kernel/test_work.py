@@ -12,12 +12,13 @@ import pytest
 
 from domain.access.models import Account, AccountKind
 from domain.kernel.actor import NOBODY, Actor
-from domain.kernel.database import fetch, pool
+from domain.kernel.database import IDLE_IN_WORK_MS, fetch, is_passing, pool
 from domain.kernel.ids import new_id
 from domain.kernel.streams import Fact, read_events, stream_states
 from domain.kernel.work import Work, Works
 from tests.support.announcing import RememberedAnnouncements
 from tests.support.clock import FrozenClock
+from tests.support.redis_server import eventually
 from tests.support.statements import counted_round_trips
 
 
@@ -175,3 +176,25 @@ async def test_a_statement_after_the_end_of_its_work_is_an_assertion(works: Work
 
     with pytest.raises(AssertionError):
         await w.fetch("SELECT 1")
+
+
+async def test_a_work_that_hangs_lets_go_of_its_locks_and_leaves_nothing(works: Works) -> None:
+    (row,) = await fetch("SELECT current_setting('idle_in_transaction_session_timeout') AS bound")
+    assert row["bound"] == f"{IDLE_IN_WORK_MS // 1000}s"
+
+    async def hang() -> None:
+        async with works.open(NOBODY) as w:
+            w.record(SomethingHappened(1))
+            await w.execute("INSERT INTO stream (id, epoch) VALUES ('te:1', 'held')")
+            await w.execute("SET LOCAL idle_in_transaction_session_timeout = 10")
+            assert w._transaction._conn is not None
+            await eventually(w._transaction._conn.is_closed)
+
+    with pytest.raises(Exception) as failed:  # noqa: PT011 - whichever it is, it passes
+        await hang()
+    assert is_passing(failed.value)
+    assert (await stream_states(["te:1"]))["te:1"].top == 0
+    async with works.open(NOBODY) as w:
+        w.record(SomethingHappened(2))
+    assert [event.offset for event in w.events] == [1]
+    assert pool().in_use == 0
