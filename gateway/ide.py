@@ -1,6 +1,6 @@
 """GraphiQL at ``/graphql`` in a browser: built by npm into ``web/dist/ide``, served from memory.
 
-Promises: nothing is loaded from elsewhere, so it works offline; no inline script runs on the page.
+Promises: nothing is loaded from elsewhere, so it works offline; nothing inline runs on the page.
 Refuses: to exist in production, where introspection is off.
 """
 
@@ -39,7 +39,6 @@ _HEAD = """<!doctype html>
 _PAGE = (
     _HEAD
     + """<link rel="stylesheet" href="{path}/{style}">
-<style>html, body, #ide {{ height: 100%; margin: 0; }}</style>
 </head>
 <body><div id="ide"></div><script type="module" src="{path}/{script}"></script></body>
 </html>
@@ -47,9 +46,7 @@ _PAGE = (
 )
 _MISSING_PAGE = (
     _HEAD
-    + """<style>body {{ font: 16px/1.6 sans-serif; max-width: 42em; margin: 3em auto }}
-code {{ background: #eee; padding: .1em .3em }}</style>
-</head>
+    + """</head>
 <body>
 <h1>职工之家 · Unionhall</h1>
 <p>查询页面 GraphiQL 尚未构建（需要 Node.js）。接口本身已经可用。</p>
@@ -105,10 +102,10 @@ def _replier(settings: Settings, html: str) -> Callable[[], Reply]:
 
 
 def _security(settings: Settings) -> RawHeaders:
-    """The editor sets styles from scripts; scripts come from our own files only."""
+    """Scripts and styles come from our own files only; nothing inline, neither of them."""
     socket = settings.address.replace("http", "ws", 1)
     policy = (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; "
         f"img-src 'self' data:; font-src 'self' data:; connect-src 'self' {socket}; "
         "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
     )

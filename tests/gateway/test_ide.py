@@ -25,8 +25,11 @@ def built(folder: Path) -> Path:
 
 def test_the_page_loads_its_own_files_and_runs_nothing_inline(tmp_path: Path) -> None:
     ide = load_ide(load({}), built(tmp_path))
-    html = ide.page().body.decode()
+    page = ide.page()
+    html, policy = page.body.decode(), dict(page.headers)[b"content-security-policy"]
 
+    assert b"unsafe" not in policy
+    assert "<style" not in html
     assert f'src="{FILES_PATH}/ide-ABC.js"' in html
     assert not re.findall(r"<script(?![^>]*src=)", html)
     assert "https://" not in html

@@ -5,6 +5,7 @@ import "graphiql/graphiql.css";
 import { createClient } from "graphql-ws";
 import { createElement } from "react";
 import { createRoot } from "react-dom/client";
+import "./page.css";
 
 const url = new URL("/graphql", location.href);
 const socketUrl = new URL(url);
