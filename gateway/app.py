@@ -74,7 +74,7 @@ def _health(house: House) -> Health:
         house.settings,
         checks={"database": database, "accepting": accepting},
         signs={"bus": lambda: house.bus.healthy},
-        figures=Figures(house.hub.node.metrics, house.hub.gauges),
+        figures=Figures(house.hub.node.metrics, house.hub.gauges, house.engine.plans.uncovered),
     )
 
 

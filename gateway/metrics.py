@@ -53,14 +53,21 @@ HISTOGRAMS: Final = {
 }
 
 Gauges = Callable[[], Mapping[str, float]]
+NOTHING_COUNTED: Final[Mapping[str, int]] = {}
 
 
 class Figures:
-    """Everything that the operator may read of one process. ``gauges``: what stands now."""
+    """Everything that the operator may read of one process. ``gauges``: what stands now.
 
-    def __init__(self, live: LiveMetrics, gauges: Gauges) -> None:
+    ``uncovered``: operations that no plan covers, by reason (docs/engine.md).
+    """
+
+    def __init__(
+        self, live: LiveMetrics, gauges: Gauges, uncovered: Mapping[str, int] = NOTHING_COUNTED
+    ) -> None:
         self._live = live
         self._gauges = gauges
+        self._uncovered = uncovered
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -80,6 +87,12 @@ class Figures:
             for key, value in getattr(self._live, name).items():
                 family.add_metric([str(key)], value)
             yield family
+        interpreted = CounterMetricFamily(
+            f"{PREFIX}operations_interpreted", "operations no plan covers", labels=["reason"]
+        )
+        for reason, count in self._uncovered.items():
+            interpreted.add_metric([reason], count)
+        yield interpreted
         for name, (shown, means) in HISTOGRAMS.items():
             yield _family(f"{PREFIX}live_{shown}", means, getattr(self._live, name))
 

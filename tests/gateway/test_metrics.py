@@ -50,3 +50,9 @@ def test_an_observation_on_a_bound_belongs_to_it() -> None:
     histogram.observe(1_024, times=3)
     assert histogram.counts == [0, 3, 0, 0, 0, 0]
     assert (histogram.count, histogram.total) == (3, 3_072)
+
+
+def test_operations_that_no_plan_covers_are_told_by_reason() -> None:
+    told = samples(Figures(LiveMetrics(), dict, {"introspection": 3}))
+
+    assert told["unionhall_operations_interpreted_total", ("introspection",)] == 3
