@@ -1,7 +1,12 @@
+import { ref } from "vue";
 import { createRouter, createWebHistory, type RouteRecordRaw } from "vue-router";
-import { enterWords } from "./languages";
+import { enterWords, speech } from "./languages";
 import { rooms, roomsOf } from "./rooms";
+import { say } from "./saying";
 import { session, sessionKnown } from "./session";
+
+const RELOADED = "unionhall.reloaded";
+const RELOAD_EVERY_MS = 30_000; // a page that cannot be had twice in a row is not there
 
 const routes: RouteRecordRaw[] = rooms.map((room) => ({
   path: `/${room.name}`,
@@ -22,7 +27,11 @@ export const router = createRouter({
 /** Where this person is at home; the door for nobody, and for whom no room is there yet. */
 export const home = (): string => `/${roomsOf(session.viewer)[0]?.name ?? "sign-in"}`;
 
+/** A page is on its way: its files may have to be fetched first. */
+export const isUnderWay = ref(false);
+
 router.beforeEach(async (to) => {
+  isUnderWay.value = true;
   await sessionKnown();
   const name = to.meta.room;
   if (typeof name !== "string") return home();
@@ -36,4 +45,24 @@ router.beforeEach(async (to) => {
   if (name === "sign-in" && session.viewer && home() !== to.path) return home();
   await enterWords(name, ...(room.parts ?? []));
   return true;
+});
+
+const fetched = new Set<string>();
+
+router.afterEach((to) => {
+  isUnderWay.value = false;
+  const room = rooms.find((each) => each.name === to.meta.room);
+  if (!room || fetched.has(room.name)) return;
+  fetched.add(room.name);
+  // The room's other pages, while nothing else is to do: then they open at once, and in a tunnel too.
+  setTimeout(() => room.pages.forEach(({ page }) => void page().catch(() => {})), 1_000);
+});
+
+// A page's files cannot be had: no network, or the server has newer ones and this page is the old one.
+router.onError((_error, to) => {
+  isUnderWay.value = false;
+  const reloadedAt = Number(sessionStorage.getItem(RELOADED) ?? 0);
+  if (!navigator.onLine || Date.now() - reloadedAt < RELOAD_EVERY_MS) return say(speech.t("shell.sentences.unsent"));
+  sessionStorage.setItem(RELOADED, String(Date.now()));
+  location.assign(to.fullPath);
 });
