@@ -59,6 +59,8 @@ class Standings:
         self._timers = timers
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._clearing: TimerHandle | None = None
+        self._commits = 0
+        """Of changes of authority, by this process: a look that one overtook is not kept."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -71,15 +73,18 @@ class Standings:
             if self._clock.now() < kept.until:
                 return kept.actor
             self.forget(kept)
+        commits = self._commits
         admission = await self._authenticator.authenticate(token, None)
         if admission is None:
             return None
-        self._keep(key, admission)
+        if commits == self._commits:
+            self._keep(key, admission)
         return admission.actor
 
     def committed(self, events: Sequence[LoggedEvent]) -> None:
         """What this process has just committed counts here before anybody is answered."""
         changed = {event.stream for event in events if event.is_authority}
+        self._commits += bool(changed)
         if changed and self._kept:
             for kept in [k for k in self._kept.values() if k.tail and k.tail.stream in changed]:
                 self.forget(kept)

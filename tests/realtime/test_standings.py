@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -123,6 +124,28 @@ async def test_what_this_process_commits_counts_before_the_bus_says_it(
     before = asked(node)
     assert await standings.actor("other") == other
     assert asked(node) == before
+
+
+async def test_what_this_process_commits_while_a_look_is_under_way_counts_for_the_next_request(
+    node: SmallNode, standings: Standings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = sign_in(node)
+    has_committed, found = asyncio.Event(), node.sessions.authenticate
+
+    async def late(token: str | None, cookie: str | None) -> Admission | None:
+        admission = await found(token, cookie)
+        await has_committed.wait()
+        return admission
+
+    monkeypatch.setattr(node.sessions, "authenticate", late)
+    asking = asyncio.create_task(standings.actor(TOKEN))
+    await settle()
+    node.sessions.change(TOKEN, None)
+    standings.committed([node.log.append(f"me:{actor.account_id}", authority=True)])
+    has_committed.set()
+
+    assert await asking == actor  # it had asked before
+    assert await standings.actor(TOKEN) is None
 
 
 @pytest.mark.parametrize("date", ["expires_at", "changes_at"])
