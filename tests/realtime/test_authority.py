@@ -308,7 +308,8 @@ async def test_an_event_rendered_twice_because_of_a_doubt_is_written_once(
     node: SmallNode, client: SmallClient, actor: Actor
 ) -> None:
     await client.subscribe("a", "cv:1", query="subscription private")
-    node.engine.rendering.held = rendering = []
+    rendering: list[asyncio.Event] = []
+    node.engine.rendering.held = rendering
     await node.publish("cv:1")
     await node.publish(f"me:{actor.account_id}", authority=True)
     live, again = rendering
