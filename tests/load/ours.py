@@ -32,7 +32,7 @@ from domain.kernel.clock import SystemClock
 from domain.kernel.database import connect, connection, disconnect
 from domain.kernel.ids import new_id
 from domain.kernel.work import Works
-from domain.org.bulk import found_federation, found_unions
+from domain.org.bulk import UNIONS_MAX, found_federation, found_unions
 from domain.org.matrix import NewUnion
 from domain.org.models import Level
 from domain.vault import service as vault
@@ -162,7 +162,9 @@ class House:
                 NewUnion(name=f"第{number + 1}示例工会", territory_parent_id=zone.id)
                 for number in range(unions)
             ]
-            await found_unions(w, [zone, *below])
+            every = [zone, *below]
+            for start in range(0, len(every), UNIONS_MAX):
+                await found_unions(w, every[start : start + UNIONS_MAX])
             return zone.id
 
     async def begin(
