@@ -25,7 +25,6 @@ class Registry:
         self._slots: list[dict[Connection, None]] = [{} for _ in range(BEAT_SLOTS)]
         self._pending: Counter[str] = Counter()
         self._accounts: dict[UUID, set[Connection]] = {}
-        self._sessions: dict[UUID, set[Connection]] = {}
 
     def __len__(self) -> int:
         return len(self._all)
@@ -52,8 +51,6 @@ class Registry:
             if len(held) >= self._settings.connections_per_account_max:
                 return False
             held.add(connection)
-        if session is not None:
-            self._sessions.setdefault(session, set()).add(connection)
         connection.owner = (account, session)
         self._no_longer_pending(connection)
         return True
@@ -67,9 +64,11 @@ class Registry:
         if connection.owner is None:
             self._no_longer_pending(connection)
             return
-        account, session = connection.owner
-        _discard(self._accounts, account, connection)
-        _discard(self._sessions, session, connection)
+        account, _ = connection.owner
+        if account is not None:
+            self._accounts[account].discard(connection)
+            if not self._accounts[account]:
+                del self._accounts[account]
 
     def in_slot(self, slot: int) -> tuple[Connection, ...]:
         """The connections whose hearts beat in this turn."""
@@ -79,19 +78,8 @@ class Registry:
         """The open connections of an account."""
         return frozenset(self._accounts.get(account, ()))
 
-    def of_session(self, session: UUID) -> frozenset[Connection]:
-        """The open connections of a session."""
-        return frozenset(self._sessions.get(session, ()))
-
     def _no_longer_pending(self, connection: Connection) -> None:
         key = connection.edge.client_key
         self._pending[key] -= 1
         if self._pending[key] <= 0:
             del self._pending[key]
-
-
-def _discard(of: dict[UUID, set[Connection]], key: UUID | None, connection: Connection) -> None:
-    if key is not None and key in of:
-        of[key].discard(connection)
-        if not of[key]:
-            del of[key]

@@ -140,16 +140,6 @@ class Session:
         """What was missed may have been a revocation."""
         self._changed()
 
-    def fell_behind(self, tail: Tail) -> None:
-        """Nothing is lost: changes of authority are heard when the tail takes them."""
-
-    def wants(self, event: LoggedEvent) -> bool:
-        """Nothing is delivered."""
-        return False
-
-    async def deliver(self, event: LoggedEvent) -> None:
-        """Never called."""
-
     def _arm(self) -> None:
         """Be woken when the session ends or its rights change by date, to stop and look again."""
         if self._due is not None:
