@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 import pytest
@@ -10,6 +9,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from realtime.bounds import LAG_BUFFER_BYTES
+from tests.support.redis_server import eventually
 from tests.support.sockets import ORIGIN, OURS, Server, closed, hear, say
 
 
@@ -24,8 +24,7 @@ async def test_a_client_signs_in_subscribes_and_hears(server: Server) -> None:
         await server.node.publish("cv:1", text=text)
         assert (await hear(ws))["payload"]["data"]["event"]["text"] == text
     await ws.close()
-    await asyncio.sleep(0.05)
-    assert len(server.node.hub.node.registry) == 0
+    await eventually(lambda: len(server.node.hub.node.registry) == 0)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +127,7 @@ async def test_a_dead_peer_is_cut(server: Server) -> None:
     connection.beat()
     connection.beat()
     assert (await closed(ws))[0] == 1006
-    await asyncio.sleep(0.05)
-    assert len(server.node.hub.node.registry) == 0
+    await eventually(lambda: len(server.node.hub.node.registry) == 0)
 
 
 async def test_a_reader_that_stops_is_closed_and_the_others_are_not_held_up(
@@ -147,9 +145,10 @@ async def test_a_reader_that_stops_is_closed_and_the_others_are_not_held_up(
         assert (await hear(quick))["payload"]["data"]["event"]["n"] == n
     buffered = [c.buffered_bytes() for c in server.node.hub.node.registry]
     assert max(buffered) < LAG_BUFFER_BYTES + 70_000
+    (reading,) = (c for c in server.node.hub.node.registry if not c.buffered_bytes())
     for _ in range(4):
         await say(quick, {"type": "pong"})
-        await asyncio.sleep(0.02)
+        await eventually(lambda: reading._was_heard)
         await server.node.timers.advance(10)
     assert len([c for c in server.node.hub.node.registry if c.is_ready]) == 1
     slow.transport.abort()

@@ -76,7 +76,7 @@ async def serving_sockets(node: SmallNode, *, has_lane: bool) -> AsyncIterator[S
         app, lifespan="off", log_level="warning", access_log=False, **UVICORN_OPTIONS
     )
     running_server = uvicorn.Server(config)
-    running_server.capture_signals = _leave_signals_alone  # type: ignore[method-assign]  # in a test
+    running_server.capture_signals = _leave_signals_alone  # type: ignore[assignment, method-assign]  # in a test
     serving = asyncio.create_task(running_server.serve(sockets=[listener]))
     actor = node.sessions.sign_in()
     node.engine.allow(actor, "cv:1")
