@@ -37,7 +37,7 @@ PLAIN: dict[str, Any] = {
     "Date": "2099-01-01",
     "Role": "UNION_ASSISTANT",
 }
-_TYPE_OF = {
+TYPE_OF = {
     **dict.fromkeys(("unionId", "unionIds", "publisherId", "zoneId", "lineId"), "Union"),
     **dict.fromkeys(("within", "withinLine", "union", "under"), "Union"),
     **dict.fromkeys(("noticeId", "noticeIds"), "Notice"),
@@ -122,7 +122,7 @@ def _leaves(
             yield from _leaves(given.type, (*path, inner), kind, name, field)
     elif named.name == "ID":
         own = get_named_type(field.type).name
-        target = own if path in {("id",), ("ids",)} else _TYPE_OF[path[-1]]
+        target = own if path in {("id",), ("ids",)} else TYPE_OF[path[-1]]
         yield Leaf(kind, name, path, "ID", target)
     else:
         yield Leaf(kind, name, path, named.name)
