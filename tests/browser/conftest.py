@@ -65,6 +65,16 @@ class Caller:
         case = taken["takeNextRequest"]["case"]
         return case["id"], case["conversations"]["edges"][0]["node"]["id"]
 
+    async def accept(self, case: str) -> str:
+        """Take this request, whatever else waits; its conversation."""
+        taken = await self.ask(
+            """mutation ($id: ID!) { acceptRequest(input: {caseId: $id}) {
+                case { conversations(last: 1) { edges { node { id } } } } } }""",
+            id=case,
+        )
+        found: str = taken["acceptRequest"]["case"]["conversations"]["edges"][0]["node"]["id"]
+        return found
+
     async def say(self, conversation: str, text: str) -> int:
         """The message's number."""
         sent = await self.ask(

@@ -24,18 +24,19 @@ async def at_home(person: Screen, account: NewAccount) -> None:
 async def in_talk(person: Screen, account: NewAccount, counsellor: Caller) -> str:
     """The member has asked and the counsellor has taken it; the conversation."""
     await at_home(person, account)
-    await ask(person.page)
-    _, conversation = await counsellor.take_next()
+    conversation = await counsellor.accept(await ask(person.page))
     await expect(person.page.get_by_label("写消息")).to_be_visible()
     return conversation
 
 
-async def ask(page: Page) -> None:
+async def ask(page: Page) -> str:
+    """The case that waits now."""
     await page.get_by_role("link", name="心理咨询").click()
     await page.get_by_label("工作压力").check()
     await page.get_by_label("我已阅读并同意知情同意书").check()
     await page.get_by_role("button", name="提出求助").click()
     await expect(page.get_by_text("已提出求助，正在等候")).to_be_visible()
+    return page.url.rsplit("/", 1)[1]
 
 
 async def say(page: Page, text: str) -> None:
@@ -60,10 +61,10 @@ async def test_a_member_asks_talks_closes_and_starts_again(hall: Hall, chrome: B
         await expect(page.get_by_role("alert")).to_have_text("请选择想谈的内容。")
         await person.assert_accessible()
         await page.get_by_role("link", name="返回").click()
-        await ask(page)
+        case = await ask(page)
         await person.assert_accessible()
 
-        case, conversation = await counsellor.take_next()
+        conversation = await counsellor.accept(case)
         await say(page, "最近工作压力很大")
         await expect(page.locator("[data-mark=sent]")).to_be_visible()
         await counsellor.ask(
@@ -93,11 +94,11 @@ async def test_a_member_asks_talks_closes_and_starts_again(hall: Hall, chrome: B
 
 
 async def test_the_directory_tells_live_who_is_there(hall: Hall, chrome: Browser) -> None:
-    account, counsellor = await hall.a_member(), await hall.a_counsellor("吴老师")
+    account, counsellor = await hall.a_member(), await hall.a_counsellor("名录里的老师")
     async with screen(chrome, hall.url) as person:
         await at_home(person, account)
         await person.page.get_by_role("link", name="咨询师与律师").click()
-        window = person.page.get_by_role("link", name="吴老师")
+        window = person.page.get_by_role("link", name="名录里的老师")
         await expect(window).to_contain_text("在岗")
         await person.assert_accessible()
         await counsellor.ask(

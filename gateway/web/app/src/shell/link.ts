@@ -1,5 +1,5 @@
 import { reactive } from "vue";
-import { connect, type ConnectionState, memoryStore, type Outbox } from "@unionhall/sdk";
+import { connect, type ConnectionState, memoryStore, type Outbox, type OutboxStore } from "@unionhall/sdk";
 import { indexedDbStore } from "@unionhall/sdk/indexeddb";
 
 const OUTBOX = "unionhall-outbox";
@@ -18,8 +18,26 @@ let outbox: Outbox | null = null;
 
 /** What this person has written and the server has not answered yet; kept over restarts. */
 export function openOutbox(account: string): void {
-  const store = typeof indexedDB === "undefined" ? memoryStore() : indexedDbStore(OUTBOX);
-  outbox ??= client.openOutbox({ account, store });
+  outbox ??= client.openOutbox({ account, store: forgivingStore() });
+}
+
+/** Kept in the browser; as long as the page lives where that is refused, as in some private windows. */
+function forgivingStore(): OutboxStore {
+  const memory = memoryStore();
+  if (typeof indexedDB === "undefined") return memory;
+  const kept = indexedDbStore(OUTBOX);
+  return {
+    load: (account) => kept.load(account).catch(() => []),
+    put: (entry) => kept.put(entry).catch(() => memory.put(entry)),
+    remove: async (account, clientKey) => {
+      await memory.remove(account, clientKey);
+      await kept.remove(account, clientKey).catch(() => {});
+    },
+    clear: async (account) => {
+      await memory.clear(account);
+      await kept.clear(account).catch(() => {});
+    },
+  };
 }
 
 export function theOutbox(): Outbox {
