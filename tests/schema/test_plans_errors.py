@@ -167,6 +167,7 @@ def ask(works: Works) -> Asking:
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
+    derandomize=True,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
