@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from domain.access.service import NewAccount
 from domain.kernel.ids import new_id
@@ -17,10 +17,10 @@ from tests.support.browser import DESK, Screen, screen
 WITHIN_MS = 1_000
 """A right that is lost is gone from the page by then."""
 COUNT_TONES = """() => {
-    window.tones = 0;
+    let tones = 0;
     const start = OscillatorNode.prototype.start;
     OscillatorNode.prototype.start = function (...when) {
-        window.tones += 1;
+        document.documentElement.dataset.tones = String((tones += 1));
         start.apply(this, when);
     };
 }"""
@@ -29,6 +29,11 @@ COUNT_TONES = """() => {
 async def asks(hall: Hall, topic: str = "WORK_STRESS", **more: str) -> Caller:
     """A member who waits."""
     member = await hall.caller(await hall.a_member())
+    await asks_as(member, topic, **more)
+    return member
+
+
+async def asks_as(member: Caller, topic: str = "WORK_STRESS", **more: str) -> None:
     await member.ask(
         """mutation ($topic: ConsultationTopic!, $to: ID, $key: UUID!) { requestConsultation(
             input: {service: COUNSELLING, topic: $topic, addressedTo: $to, consentVersion: 1,
@@ -37,7 +42,6 @@ async def asks(hall: Hall, topic: str = "WORK_STRESS", **more: str) -> Caller:
         key=str(new_id()),
         **more,
     )
-    return member
 
 
 async def conversation_of(member: Caller) -> str:
@@ -58,6 +62,10 @@ async def at_desk(hall: Hall, chrome: Browser, account: NewAccount) -> AsyncIter
 
 def column(page: Page, topic: str) -> Locator:
     return page.get_by_role("region", name=f"谈话：{topic}")
+
+
+def shown(page: Page, text: str) -> Locator:
+    return page.locator(".talk-text", has_text=text)
 
 
 async def type_in(page: Page, text: str) -> None:
@@ -116,3 +124,192 @@ async def test_two_talks_are_led_by_the_keyboard_alone(hall: Hall, chrome: Brows
         await page.get_by_role("button", name="已结束").click()
         await page.get_by_role("button", name="婚姻家庭").click()
         await expect(column(page, "婚姻家庭").get_by_text("您慢慢说")).to_be_visible()
+
+
+async def test_somebody_was_quicker(hall: Hall, chrome: Browser) -> None:
+    account, other = await hall.a_window(), await hall.a_counsellor("吴老师")
+    await asks(hall)
+    async with at_desk(hall, chrome, account) as person:
+        page = person.page
+
+        taken: list[object] = []
+
+        async def late(route: Route) -> None:
+            if '"caseId":' in (route.request.post_data or "") and not taken:
+                taken.append(await other.take_next())
+            await route.continue_()
+
+        await page.route("**/graphql", late)
+        await page.get_by_role("button", name="接案：工作压力").click()
+        await expect(page.get_by_role("alert")).to_have_text("该求助已被接走或撤回。")
+        await expect(page.locator(".cw-entry")).to_have_count(0)
+        await expect(page.get_by_text("现在没有人等候。")).to_be_visible()
+        await page.unroute("**/graphql")
+
+        await asks(hall, to=await window_of(hall, account))
+        await page.get_by_role("button", name="转入候询").click()
+        await expect(page.get_by_text("指定您")).to_have_count(0)
+        await page.get_by_role("button", name="接案：工作压力").click()
+        await expect(column(page, "工作压力")).to_be_visible()
+
+        await page.get_by_role("button", name="忙碌").click()
+        await page.get_by_role("button", name="设置").click()
+        await page.get_by_role("button", name="减少一个").click()
+        await expect(page.get_by_role("status").get_by_text("8")).to_be_visible()
+        await person.assert_accessible()
+        mine = await hall.caller(account)
+        window = (await mine.ask("{ myWindow { capacity consultant { state } } }"))["myWindow"]
+        assert window == {"capacity": 8, "consultant": {"state": "BUSY"}}
+
+
+async def window_of(hall: Hall, account: NewAccount) -> str:
+    data = await (await hall.caller(account)).ask("{ viewer { consultantId } }")
+    found: str = data["viewer"]["consultantId"]
+    return found
+
+
+async def test_two_idle_minutes_cover_everything_until_a_key(hall: Hall, chrome: Browser) -> None:
+    account = await hall.a_window()
+    member = await asks(hall)
+    async with at_desk(hall, chrome, account) as person:
+        page = person.page
+        await page.clock.install()
+        await page.reload()
+        await page.get_by_role("button", name="接案：工作压力").click()
+        await type_in(page, "只有我们知道")
+        conversation = await conversation_of(member)
+        await expect(page).to_have_title("职工之家")
+
+        await page.clock.fast_forward("02:00")
+        cover = page.get_by_role("dialog")
+        await expect(cover).to_contain_text("两分钟没有操作，屏幕已遮住")
+        await expect(page.get_by_text("只有我们知道")).to_have_count(1)
+        await expect(page.locator(".cw[inert]")).to_have_count(1)  # out of everybody's reach
+        await expect(page.locator("dialog:modal")).to_have_count(1)
+        await expect(page.locator(".cw")).to_have_css("filter", "blur(24px)")
+        await person.assert_accessible()
+
+        tones = page.locator("html")
+        seq = await member.say(conversation, "我在")
+        await expect(page).to_have_title("(1) 职工之家")
+        await expect(tones).to_have_attribute("data-tones", "2")
+        await asks(hall, "FAMILY")
+        await expect(page).to_have_title("(2) 职工之家")
+        read = await member.ask(
+            "query ($id: ID!) { conversation(id: $id) { otherReadSeq } }", id=conversation
+        )
+        assert read["conversation"]["otherReadSeq"] < seq
+
+        await page.keyboard.press("F2")
+        await expect(cover).to_have_count(0)
+        await member.until_read(conversation, seq)
+        await expect(page).to_have_title("职工之家")
+        await expect(page.locator(".cw-entry")).to_have_count(1)  # the key did nothing else
+
+        await page.get_by_role("button", name="设置").click()
+        await page.get_by_label("有新求助或新消息时响一声").uncheck()
+        await page.clock.fast_forward("02:00")
+        await page.mouse.click(5, 5)
+        await page.keyboard.press("Escape")
+        await asks(hall, "PARENTING")
+        await expect(page.locator(".cw-entry")).to_have_count(2)
+        await expect(tones).to_have_attribute("data-tones", "4")
+        for _ in range(2):
+            await page.keyboard.press("F2")
+            await expect(page.locator("textarea:focus")).to_have_count(1)
+        await expect(page.locator(".cw-entry")).to_have_count(0)
+
+
+async def test_a_hand_over_cuts_off_the_old_page_and_opens_the_new(
+    hall: Hall, chrome: Browser
+) -> None:
+    old, new = await hall.a_window("郑老师"), await hall.a_window("冯老师")
+    account = await hall.a_member()
+    member = await hall.caller(account)
+    await asks_as(member, to=await window_of(hall, old))
+    async with (
+        at_desk(hall, chrome, old) as before,
+        at_desk(hall, chrome, new) as after,
+        screen(chrome, hall.url) as phone,
+    ):
+        await before.page.locator(".cw-entry", has_text="指定您").get_by_text("接案").click()
+        await type_in(before.page, "以前说的")
+        await before.page.get_by_role("button", name="转介").click()
+        await before.page.get_by_label("冯老师").check()
+        await before.assert_accessible()
+        await before.page.get_by_role("button", name="请会员决定").click()
+        await expect(before.page.get_by_text("已请会员决定是否转给冯老师")).to_be_visible()
+        await before.page.get_by_role("button", name="收回").click()
+        await expect(before.page.get_by_text("已请会员决定是否转给冯老师")).to_have_count(0)
+        await hand_over(before.page, "冯老师")
+
+        await phone.sign_in(account.phone or "", PASSWORD)
+        await phone.page.get_by_role("link", name="郑老师").click()
+        await phone.page.get_by_role("button", name="同意转介").click()
+        lost = before.page.get_by_text("这里的内容您已不能查看")
+        await expect(phone.page.get_by_text("已转介。")).to_be_visible()
+        await expect(lost).to_be_visible(timeout=WITHIN_MS)
+        assert "以前说的" not in await before.page.content()
+        await expect(before.page.locator("textarea")).to_have_count(0)
+        await before.assert_accessible()
+
+        await after.page.get_by_role("button", name="工作压力").click()
+        await type_in(after.page, "我接着听")
+        await expect(shown(phone.page, "我接着听")).to_be_visible()
+        assert "以前说的" not in await after.page.content()
+
+        await hand_over(after.page, "郑老师")
+        await agree(member)
+        gone = after.page.get_by_text("这里的内容您已不能查看")
+        await expect(gone).to_be_visible(timeout=WITHIN_MS)
+        assert "我接着听" not in await after.page.content()
+        await before.page.get_by_role("button", name="关闭这一栏").first.click()
+        await before.page.get_by_role("button", name="工作压力").click()
+        await expect(shown(before.page, "我接着听")).to_be_visible()
+        await expect(shown(before.page, "以前说的")).to_be_visible()
+
+
+async def hand_over(page: Page, to: str) -> None:
+    await page.get_by_role("button", name="转介").click()
+    await page.get_by_label(to).check()
+    await page.get_by_role("button", name="请会员决定").click()
+    await expect(page.get_by_text(f"已请会员决定是否转给{to}")).to_be_visible()
+
+
+async def agree(member: Caller) -> None:
+    """To the last one, and to showing the past."""
+    data = await member.ask("""{ myCases(first: 1) { edges { node { handovers(last: 1) {
+        edges { node { id } } } } } } }""")
+    asked = data["myCases"]["edges"][0]["node"]["handovers"]["edges"][0]["node"]["id"]
+    await member.ask(
+        """mutation ($id: ID!) { consentToHandover(
+            input: {handoverId: $id, sharesPast: true}) { case { id } } }""",
+        id=asked,
+    )
+
+
+async def test_a_right_that_is_lost_empties_the_desk_and_signing_out_the_browser(
+    hall: Hall, chrome: Browser
+) -> None:
+    account = await hall.a_window()
+    await asks(hall)
+    async with at_desk(hall, chrome, account) as person:
+        page = person.page
+        await page.keyboard.press("F2")
+        await type_in(page, "只有我们知道")
+        await expect(page.locator("[data-mark=sent]")).to_be_visible()
+
+        mine = await hall.caller(account)
+        grants = await mine.ask(
+            "query ($id: ID!) { grants(accountId: $id) { id } }",
+            id=(await mine.ask("{ viewer { accountId } }"))["viewer"]["accountId"],
+        )
+        await mine.ask(
+            "mutation ($id: ID!) { revokeGrant(input: {grantId: $id}) { __typename } }",
+            id=grants["grants"][0]["id"],
+        )
+        lost = page.get_by_text("这里的内容您已不能查看")
+        await expect(lost).to_be_visible(timeout=WITHIN_MS)
+        assert "只有我们知道" not in await page.content()
+        await expect(page).to_have_title("职工之家")
+        await person.assert_accessible()

@@ -22,7 +22,9 @@ export function makeDesk(own: Ref<Window>, isCovered: Ref<boolean>, lost: () => 
   const { t } = useI18n();
   const columns = useColumns();
   const chime = useChime();
-  const running = useRunning();
+  const running = useRunning((one) => {
+    if (!one || !isRead(one.id)) chime();
+  });
   const unseen = ref(0); // requests that came while nobody looked
   const isSeen = ref(document.visibilityState === "visible");
   const isLooking = computed(() => isSeen.value && !isCovered.value);
@@ -48,7 +50,6 @@ export function makeDesk(own: Ref<Window>, isCovered: Ref<boolean>, lost: () => 
     return waiting.reduce((sum, each) => sum + each, unseen.value);
   });
   onNews((news) => {
-    if (news?.kind === "MESSAGE_WAITING" && news.caseId && !isRead(news.caseId)) chime();
     if (news?.kind === "CASE_RECEIVED" || news?.kind === "CASE_REOPENED") {
       chime();
       say(t(`consultant.said.${news.kind}`));
@@ -56,7 +57,7 @@ export function makeDesk(own: Ref<Window>, isCovered: Ref<boolean>, lost: () => 
   });
 
   const isFull = computed(() => running.cases.value.length >= own.value.capacity);
-  return { own, columns, running, queue, isFull, ...useTaking(queue, running, columns), show: columns.open };
+  return { own, columns, running, queue, isFull, ...useTaking(queue, running, columns) };
 }
 
 export type Desk = ReturnType<typeof makeDesk>;
@@ -68,8 +69,8 @@ export function useDesk(): Desk {
   return desk;
 }
 
-/** The running cases, the newest first, and how much is unread in each. */
-function useRunning() {
+/** The running cases, the newest first, and how much is unread in each; `wakened` when the first of it comes. */
+function useRunning(wakened: (one: CaseCard | null) => void) {
   const reading = useReading(async () => {
     const { myCases } = await client.query(RunningCases);
     if (!myCases) throw new UnionhallError("not_found");
@@ -77,16 +78,27 @@ function useRunning() {
   });
   /** By conversation, since the cases were read: these come often, and change nothing else. */
   const counts = reactive(new Map<string, number>());
-  const again = (): Promise<void> => reading.again().then(() => counts.clear());
-  onNews((news) => {
-    if (news?.conversationId && news.unreadCount != null && (news.kind === "UNREAD_CHANGED" || news.kind === "MESSAGE_WAITING"))
-      counts.set(news.conversationId, news.unreadCount);
-    else if (!news?.kind.startsWith("SESSION")) void again();
-  });
+  async function again(): Promise<void> {
+    const before = [...counts];
+    await reading.again();
+    // What was told while the answer was under way is newer than the answer.
+    for (const [conversation, unread] of before) if (counts.get(conversation) === unread) counts.delete(conversation);
+  }
   const cases = computed<readonly CaseCard[]>(() => reading.data.value ?? []);
   function unreadOf(one: CaseCard): number {
     const conversation = one.conversations.edges[0]?.node;
     return conversation ? (counts.get(conversation.id) ?? conversation.unreadCount) : 0;
+  }
+  onNews((news) => {
+    if (news?.conversationId && news.unreadCount != null) count(news.conversationId, news.unreadCount);
+    else if (!news?.kind.startsWith("SESSION")) void again();
+  });
+  function count(conversation: string, unread: number): void {
+    const one = cases.value.find((each) => conversationOf(each) === conversation) ?? null;
+    const before = one ? unreadOf(one) : 0;
+    counts.set(conversation, unread);
+    if (before === 0 && unread > 0) wakened(one);
+    if (!one) void again();
   }
   function adopt(one: CaseCard): void {
     reading.data.value = [one, ...cases.value.filter((each) => each.id !== one.id)];
@@ -108,7 +120,13 @@ function useTaking(queue: ReturnType<typeof useQueue>, running: ReturnType<typeo
   }
   const accepting = useActing(async (id: string) => taken((await client.mutate(Accept, { input: { caseId: id } })).acceptRequest.case));
   const declining = useActing(async (id: string) => {
-    queue.put((await client.mutate(Decline, { input: { caseId: id } })).declineRequest.entry);
+    queue.passing.add(id);
+    try {
+      queue.put((await client.mutate(Decline, { input: { caseId: id } })).declineRequest.entry);
+    } catch (thrown) {
+      queue.passing.delete(id);
+      throw thrown;
+    }
     say(t("consultant.said.declined"));
   });
   const takingNext = useActing(async () => {

@@ -6,7 +6,7 @@ import { usePaging } from "@/shell/paging";
 export type { Entry };
 
 /** What waits for this window, oldest first, live. `came`: a request that was not there before. */
-export function useQueue(service: ConsultationService, tell: { came: (entry: Entry) => void; lost: () => void }) {
+export function useQueue(service: ConsultationService, tell: { came: () => void; lost: () => void }) {
   const list = usePaging(async (after) => (await client.query(Queue, { after })).queue);
 
   /** Into its place by age; what lies beyond the pages that were fetched comes with its page. */
@@ -19,15 +19,22 @@ export function useQueue(service: ConsultationService, tell: { came: (entry: Ent
 
   const remove = (id: string): void => void (list.nodes.value = list.nodes.value.filter((each) => each.id !== id));
 
+  /** Being passed on to the service: it leaves one queue for the other, in whichever order that is told. */
+  const passing = new Set<string>();
+
   const following = client.follow(QueueNews, { service }, {
     snapshot: async () => {
       await list.again();
+      passing.clear();
       return null;
     },
     next: ({ queueEvents: event }) => {
-      if (event.__typename === "RequestTaken") return remove(event.caseId);
-      put(event.entry);
-      tell.came(event.entry);
+      if (event.__typename === "RequestQueued") {
+        if (!list.nodes.value.some((each) => each.id === event.entry.id)) tell.came();
+        put(event.entry);
+      } else if (!passing.delete(event.caseId)) {
+        remove(event.caseId);
+      }
     },
     forget: tell.lost,
   });
@@ -35,5 +42,5 @@ export function useQueue(service: ConsultationService, tell: { came: (entry: Ent
     following.stop();
     list.nodes.value = [];
   });
-  return { ...list, put, remove };
+  return { ...list, put, remove, passing };
 }
