@@ -18,6 +18,10 @@ from realtime.timing import TimerHandle, Timers
 
 logger = logging.getLogger(__name__)
 
+FLUSH_S_MAX = 2.0
+"""For what waits when a process ends: a full queue takes about as long. A database that does not
+answer must not use up the time that others have for an orderly end."""
+
 
 class Receipts:
     """The queue of deliveries, written batch by batch by one task."""
@@ -57,12 +61,14 @@ class Receipts:
             self._timer = self._timers.call_later(self._delay_s, self._start)
 
     async def flush(self) -> None:
-        """Have all taken down that was noted until now."""
+        """Have all taken down that was noted until now, as far as that ends within a bound."""
         if self._timer is not None:
             self._timer.cancel()
             self._start()
         if self._writer is not None:
-            await asyncio.wait([self._writer])
+            await asyncio.wait([self._writer], timeout=FLUSH_S_MAX)
+        if self._writer is not None:
+            logger.warning("receipts are left: the database does not answer")
 
     def _start(self) -> None:
         self._timer = None

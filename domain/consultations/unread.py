@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -34,7 +35,8 @@ PENDING_MAX = 10_000
 """Readers waiting in this process; more are told by their next message or mark."""
 
 FINISH_MAX = 1_000
-"""Counts told by a process that ends: a second or two; the next message tells the others."""
+FINISH_S_MAX = 3.0
+"""Counts told by a process that ends take a second or two; the next message tells the others."""
 
 _log = logging.getLogger(__name__)
 
@@ -127,7 +129,9 @@ class UnreadTeller:
 
     async def finish(self) -> None:
         """Tell what waits, within a bound: this process ends."""
-        await self._tell(list(self._bursts)[:FINISH_MAX])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_S_MAX):
+                await self._tell(list(self._bursts)[:FINISH_MAX])
 
     async def _tell(self, keys: list[str]) -> None:
         for key in keys:

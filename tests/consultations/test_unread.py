@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextvars import Context
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -233,3 +234,19 @@ async def test_what_waits_is_bounded_takes_no_rubbish_and_is_told_when_the_proce
     await teller.teller.finish()
     assert len(teller.teller) == 0
     assert await counts_told(consultant) == {str(talk): 2}
+
+
+async def test_a_process_that_ends_waits_for_nobody_who_holds_a_lock(
+    teller: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member, consultant = a_person(), await a_consultant(teller.works)
+    _, talk = await running(teller.works, member, consultant)
+    for text in "一二":
+        await say(teller.works, member, talk, text)
+    monkeypatch.setattr(unread, "FINISH_S_MAX", 0.05)
+    async with teller.works.open(consultant) as w:
+        await unread.hold_mark(w, talk, consultant.account())
+        async with asyncio.timeout(5):
+            await asyncio.create_task(teller.teller.finish(), context=Context())
+
+    assert await counts_told(consultant) == {str(talk): 1}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from realtime import receipts
@@ -80,6 +82,19 @@ async def test_the_queue_is_bounded_and_written_in_bounded_batches(
 
     assert [len(batch) for batch in node.deliveries.batches] == [3, 2]
     assert node.hub.node.metrics.receipts_lost == 3
+
+
+async def test_stopping_does_not_wait_for_a_database_that_never_answers(
+    node: SmallNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "FLUSH_S_MAX", 0.01)
+    monkeypatch.setattr(node.deliveries, "record", lambda _: asyncio.Event().wait())
+    await two_who_owe(node)
+    await node.publish("ou:1")
+    async with asyncio.timeout(5):
+        await node.hub.stop()
+
+    assert node.hub.node.metrics.receipts == 0
 
 
 async def test_stopping_takes_down_what_waits(node: SmallNode) -> None:
