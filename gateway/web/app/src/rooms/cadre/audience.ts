@@ -4,7 +4,7 @@ import { client } from "@/shell/link";
 import { useReading } from "@/shell/reading";
 
 type Role = NonNullable<OfficesQuery["viewer"]>["roles"][number];
-type Part = NonNullable<PartsQuery["unions"]>["edges"][number]["node"];
+type Part = NonNullable<PartsQuery["zones"]>["edges"][number]["node"];
 export type Kind = "zone" | "line" | "unions";
 
 /** A union in whose name one may publish, and along which hierarchies. */
@@ -35,7 +35,9 @@ export function useAudience() {
   const { data: publishers, stage, refusal, again } = useReading(async () => {
     const mine = await myPublishers();
     if (mine.some((one) => one.level === "FEDERATION")) {
-      [zones.value, lines.value] = await Promise.all([partsOf("ZONE"), partsOf("LINE")]);
+      const parts = await client.query(Parts);
+      zones.value = parts.zones?.edges.map((edge) => edge.node) ?? [];
+      lines.value = parts.lines?.edges.map((edge) => edge.node) ?? [];
     }
     chosen.publisherId ||= mine[0]?.id ?? "";
     return mine;
@@ -70,8 +72,4 @@ export function useAudience() {
     return { ...narrowed, ...(chosen.kind === "zone" ? { zoneId: chosen.placeId } : { lineId: chosen.placeId }) };
   });
   return { chosen, publishers, publisher, zones, kinds, places, audience, stage, refusal, again };
-}
-
-async function partsOf(level: "ZONE" | "LINE"): Promise<readonly Part[]> {
-  return (await client.query(Parts, { level })).unions?.edges.map((edge) => edge.node) ?? [];
 }
