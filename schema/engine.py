@@ -10,13 +10,16 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from graphql import GraphQLError, GraphQLSchema, execute
 from graphql.execution import get_variable_values
+from graphql.execution.values import VariableValues
 
 from domain.kernel.actor import Actor
+from domain.kernel.capabilities import Capability
 from domain.kernel.errors import DomainError
 from domain.kernel.ports import NO_EDGE, Edge, GraphQLAnswer, GraphQLRequest, Presence
 from domain.kernel.texts import is_storable
@@ -27,7 +30,7 @@ from schema.declare import Streamed
 from schema.documents import DocumentCache, Operation
 from schema.errors import formatted, refusal
 from schema.limits import ensure_affordable
-from schema.live import LiveOperation
+from schema.live import NO_VARIABLES, LiveOperation
 from schema.plans.answers import Reference, answer_bytes
 from schema.plans.arguments import Arguments
 from schema.plans.plan import Plans
@@ -163,15 +166,37 @@ class SchemaEngine:
     async def _open(
         self, operation: Operation, request: GraphQLRequest, context: Context
     ) -> LiveOperation:
-        root = self._schema.subscription_type
-        assert root is not None, "a validated subscription has its root type"
-        coerced = get_variable_values(
+        opening = operation.opening.get("root") or self._opening(operation)
+        coerced = self._variables(operation, request)
+        context.ensure(opening.needs)
+        arguments = opening.arguments.converted(coerced)
+        after = arguments.pop("after", None)
+        feed = opening.source.open(context, **arguments)
+        return LiveOperation(
             self._schema,
-            operation.definition.variable_definitions or (),
+            operation,
             dict(request.variables),
+            context,
+            await feed if inspect.isawaitable(feed) else feed,
+            after,
+            opening.needs,
+            operation.shape.with_variables(coerced.coerced) if operation.shape else None,
+            self.plans.of(operation, coerced) if self._is_compiling else None,
+            coerced,
         )
+
+    def _variables(self, operation: Operation, request: GraphQLRequest) -> VariableValues:
+        definitions = operation.definition.variable_definitions
+        if not definitions:
+            return NO_VARIABLES
+        coerced = get_variable_values(self._schema, definitions, dict(request.variables))
         if isinstance(coerced, list):
             raise coerced[0]
+        return coerced
+
+    def _opening(self, operation: Operation) -> _Opening:
+        root = self._schema.subscription_type
+        assert root is not None, "a validated subscription has its root type"
         node: Any = operation.definition.selection_set.selections[0]
         if node.kind != "field":
             raise refusal("graphql.subscription_root_fragment")
@@ -180,22 +205,19 @@ class SchemaEngine:
         assert declared is not None
         assert isinstance(declared.source, Streamed)
         assert declared.needs is not None
-        context.ensure(declared.needs)
-        arguments = Arguments(self._schema, field, node).converted(coerced)
-        after = arguments.pop("after", None)
-        feed = declared.source.open(context, **arguments)
-        return LiveOperation(
-            self._schema,
-            operation,
-            dict(request.variables),
-            context,
-            await feed if inspect.isawaitable(feed) else feed,
-            after,
-            declared.needs,
-            operation.shape.with_variables(coerced.coerced) if operation.shape else None,
-            self.plans.of(operation, coerced) if self._is_compiling else None,
-            coerced,
-        )
+        arguments = Arguments(self._schema, field, node)
+        opening = _Opening(declared.source, declared.needs, arguments)
+        operation.opening["root"] = opening
+        return opening
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """How a subscription of this text is opened, whoever asks and with whatever variables."""
+
+    source: Streamed
+    needs: Capability
+    arguments: Arguments
 
 
 def _refused(*errors: GraphQLError, code: str | None = None) -> GraphQLAnswer:

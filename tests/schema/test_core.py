@@ -311,6 +311,17 @@ async def test_a_subscription_names_its_streams_and_renders_events(ask: Asking) 
         await live.authorise(Actor(account_id=new_id()))
 
 
+@pytest.mark.parametrize("argument", ["$n", '"a"'])
+async def test_one_text_opens_each_subscription_with_its_own_arguments(
+    ask: Asking, argument: str
+) -> None:
+    text = f'{{ ticks(name: {argument}, after: "p") {{ top }} }}'
+    declared = "($n: String!) " if argument == "$n" else ""
+    for name in "aba" if declared else "aa":
+        live = await ask.subscribe(f"subscription {declared}{text}", SIGNED_IN, n=name)
+        assert (live.streams, live.after) == ((f"te:{name}",), "p")
+
+
 def test_a_refused_list_leaves_the_rest_of_the_answer() -> None:
     query = core_schema(build()).query_type
     assert query is not None
