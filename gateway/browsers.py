@@ -44,7 +44,12 @@ def cookie_name(settings: Settings) -> str:
 
 def cookie_token(settings: Settings, headers: Headers) -> str | None:
     """The session token of the browser's cookie; two cookies of the name are none."""
-    found, wanted = None, cookie_name(settings)
+    return cookie_named(cookie_name(settings), headers)
+
+
+def cookie_named(wanted: str, headers: Headers) -> str | None:
+    """The token in the cookie of this name; two of the name are none."""
+    found = None
     for pair in text_of(headers, b"cookie").split(";"):
         name, _, value = pair.strip().partition("=")
         if name == wanted:

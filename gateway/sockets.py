@@ -11,12 +11,10 @@ import hashlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeAlias
 
-from starlette.datastructures import Headers
-
 from domain.kernel.ports import Edge
+from gateway import browsers
 from gateway.lane import LANE, LaneTransport
 from realtime.frames import text_of
 from realtime.hub import Hub
@@ -111,9 +109,10 @@ class GraphQLSockets:
         assert scope["type"] == "websocket", scope["type"]
         if (await receive())["type"] != "websocket.connect":
             return
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in self._origins:
+        # Of headers that come twice the first counts.
+        headers: browsers.Headers = dict(reversed(scope["headers"]))
+        has_origin = b"origin" in headers
+        if has_origin and browsers.text_of(headers, b"origin").lower() not in self._origins:
             await _reject(scope, send, status=403)
             return
         edge = self._edge(scope, headers)
@@ -122,7 +121,7 @@ class GraphQLSockets:
             return
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
         await send({"type": "websocket.accept", "subprotocol": chosen})
-        cookie = self._cookie(headers) if origin is not None else None
+        cookie = browsers.cookie_named(self._cookie_name, headers) if has_origin else None
         lane = scope.get("extensions", {}).get(LANE)
         if lane is not None:
             transport = LaneTransport(lane)
@@ -163,17 +162,10 @@ class GraphQLSockets:
         finally:
             connection.lost()
 
-    def _edge(self, scope: Scope, headers: Headers) -> Edge:
+    def _edge(self, scope: Scope, headers: browsers.Headers) -> Edge:
         client = scope.get("client")
-        agent = "".join(c for c in headers.get("user-agent", "") if c.isprintable())[:200]
-        return Edge(client_key=self._client_key(client[0] if client else ""), user_agent=agent)
-
-    def _cookie(self, headers: Headers) -> str | None:
-        try:
-            morsel = SimpleCookie(headers.get("cookie", "")).get(self._cookie_name)
-        except CookieError:
-            return None
-        return morsel.value if morsel is not None and morsel.value else None
+        key = self._client_key(client[0] if client else "")
+        return Edge(client_key=key, user_agent=browsers.user_agent(headers))
 
 
 async def _reject(scope: Scope, send: Send, *, status: int) -> None:

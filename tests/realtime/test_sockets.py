@@ -67,6 +67,12 @@ async def test_a_cookie_counts_with_an_allowed_origin_only(server: Server) -> No
     assert await closed(forged) == (4403, "Forbidden")
     assert server.node.sessions.cookies_seen == ["t", None]
 
+    two = {"Cookie": "session=t; session=u"}
+    doubtful = await server.connect(origin=ORIGIN, additional_headers=two)
+    await say(doubtful, {"type": "connection_init"})
+    assert await closed(doubtful) == (4403, "Forbidden")
+    assert server.node.sessions.cookies_seen == ["t", None, None]
+
 
 async def test_a_full_or_draining_node_says_when_to_come_back(server: Server) -> None:
     server.node.hub.is_draining = True
