@@ -34,7 +34,8 @@ def beginning(actor: Actor) -> str:
     begin = "BEGIN"
     for name, value in zip(SETTINGS, context_of(actor), strict=True):
         if value:
-            assert _LITERAL.fullmatch(value), "ids and paths only"
+            if not _LITERAL.fullmatch(value):  # not an assert: it must hold under -O too
+                raise ValueError("ids and paths only")
             begin += f";SET LOCAL app.{name}='{value}'"
     return begin
 

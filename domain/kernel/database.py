@@ -151,15 +151,18 @@ async def connection() -> AsyncIterator[Connection]:
         held.give(conn)
 
 
-async def fetch(sql: str, *args: object) -> Sequence[Record]:
-    """Rows of tables that no policy protects."""
+async def fetch(sql: str, *args: object, is_urgent: bool = False) -> Sequence[Record]:
+    """Rows of tables that no policy protects.
+
+    ``is_urgent``: ahead of everybody who waits for a connection, as what revokes must be.
+    """
     rows: Sequence[Record]
     running = _running.get()
     if running is not None:
         rows = await (await running.begun()).fetch(sql, *args)
         return rows
     held = pool()
-    conn = await held.take()
+    conn = await held.take(is_urgent=is_urgent)
     try:
         rows = await conn.fetch(sql, *args)
         return rows

@@ -59,10 +59,11 @@ class Pool:
         """Who waits for one."""
         return sum(not future.done() for future in self._waiting)
 
-    async def take(self) -> Connection:
+    async def take(self, *, is_urgent: bool = False) -> Connection:
         """A connection, outside any transaction; ``give`` it back.
 
-        Raises TimeoutError when none came free, and what opening one raises.
+        ``is_urgent``: before everybody who waits already. Raises TimeoutError when none came free,
+        and what opening one raises.
         """
         while self._idle:
             connection = self._idle.pop()
@@ -72,7 +73,7 @@ class Pool:
             self._size -= 1
         if self._size < self._size_max:
             self._size += 1
-        elif (handed := await self._wait()) is not None:
+        elif (handed := await self._wait(is_urgent=is_urgent)) is not None:
             return handed
         try:
             return await self._open_one()
@@ -103,10 +104,13 @@ class Pool:
         ends = [connection.close(timeout=CLOSE_S) for connection in idle]
         await asyncio.gather(*ends, return_exceptions=True)
 
-    async def _wait(self) -> Connection | None:
+    async def _wait(self, *, is_urgent: bool) -> Connection | None:
         """A connection, or None: the room of one that was lost."""
         waiting: asyncio.Future[Connection | None] = self._loop.create_future()
-        self._waiting.append(waiting)
+        if is_urgent:
+            self._waiting.appendleft(waiting)
+        else:
+            self._waiting.append(waiting)
         try:
             async with asyncio.timeout(WAIT_S):
                 return await waiting

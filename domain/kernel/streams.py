@@ -162,11 +162,15 @@ class Entries:
 
 
 async def stream_states(ids: Sequence[str]) -> dict[str, StreamState]:
-    """Where each stream stands now; one that was never written to stands at 0."""
+    """Where each stream stands now; one that was never written to stands at 0.
+
+    Asked before all else that waits for the database: by it a process learns what was revoked.
+    """
     rows = await fetch(
         "SELECT id, epoch, top, floor, authority_version FROM stream_state"
         " WHERE id = ANY($1::text[])",
         list(ids),
+        is_urgent=True,
     )
     found = {row["id"]: StreamState(**dict(row)) for row in rows}
     return {id_: found.get(id_) or StreamState(id_) for id_ in ids}

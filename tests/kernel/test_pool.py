@@ -58,6 +58,21 @@ async def test_the_connection_used_last_is_used_next() -> None:
     assert (len(ground.opened), ground.pool.size, ground.pool.in_use) == (2, 2, 1)
 
 
+async def test_what_is_urgent_goes_before_all_who_wait() -> None:
+    ground = Ground(size_max=1)
+    held = await ground.pool.take()
+    patient = [asyncio.create_task(ground.pool.take()) for _ in range(50)]
+    await asyncio.sleep(0)
+    urgent = asyncio.create_task(ground.pool.take(is_urgent=True))
+    await asyncio.sleep(0)
+
+    ground.pool.give(held)
+    assert await urgent is held
+    assert not any(waiter.done() for waiter in patient)
+    for waiter in patient:
+        waiter.cancel()
+
+
 async def test_above_the_bound_one_waits_in_turn() -> None:
     ground = Ground(size_max=1)
     held = await ground.pool.take()
