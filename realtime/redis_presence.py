@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from redis import asyncio as aioredis
@@ -27,6 +28,8 @@ RENEW_S = 15.0
 """Between two renewals: two may fail."""
 QUEUE_MAX = 4_096
 """Scopes whose changes wait for Redis; renewals make up for what is dropped."""
+SCOPES_PAGE_MAX = 500
+"""Scopes of one message to Redis: some 20 kB, and a fraction of a millisecond of its time."""
 TIMEOUT_S = 0.5
 """A question of presence that takes longer is answered with what this node sees."""
 
@@ -92,6 +95,19 @@ for i = 3, #ARGV do
 end
 """
 )
+# KEYS[1]: the scopes, by when their entries run out unless some node renews. ARGV: life, scopes.
+_INDEX = (
+    _NOW + "for i = 2, #ARGV do redis.call('ZADD', KEYS[1], now + ARGV[1], ARGV[i]) end return 0"
+)
+# Scopes that no node renews any more, each to one asker. ARGV: how many at most.
+_ORPHANS = (
+    _NOW
+    + """
+local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now, 'LIMIT', 0, ARGV[1])
+for _, scope in ipairs(found) do redis.call('ZREM', KEYS[1], scope) end
+return found
+"""
+)
 _PRESENT = _NOW + "return redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')"
 
 
@@ -104,6 +120,7 @@ class RedisPresence(LocalPresence):
         super().__init__(announcer, timers)
         self._node = secrets.token_hex(8)
         self._prefix = prefix
+        self._scopes_key = f"{prefix}:presence-scopes"
         self._client = connect(url, socket_timeout=TIMEOUT_S)
         self._changes: deque[tuple[str, list[str], list[str]]] = deque(maxlen=QUEUE_MAX)
         self._turn = asyncio.Lock()
@@ -141,15 +158,26 @@ class RedisPresence(LocalPresence):
 
     async def renew(self) -> None:
         """Renew this node's entries and tell of accounts whose nodes have died."""
-        for scope in list(self._accounts):
-            try:
-                async with self._turn:
-                    accounts = sorted(self._accounts.get(scope, ()))
-                    gone = await self._run(_RENEW, scope, self._node, ENTRY_S, *accounts)
-            except FAILURES as error:
-                logger.warning("presence not renewed: %s", type(error).__name__)
-                return
-            self._tell(scope, [], sorted(account.decode() for account in gone))
+        try:
+            own = list(self._accounts)
+            for start in range(0, len(own), SCOPES_PAGE_MAX):
+                await self._index(own[start : start + SCOPES_PAGE_MAX])
+            for scope in own:
+                await self._renew(scope)
+            # Those whose only node has died: nobody else renews them.
+            for scope in await self._at(self._scopes_key, _ORPHANS, SCOPES_PAGE_MAX):
+                await self._renew(scope.decode())
+        except FAILURES as error:
+            logger.warning("presence not renewed: %s", type(error).__name__)
+
+    async def _renew(self, scope: str) -> None:
+        async with self._turn:
+            accounts = sorted(self._accounts.get(scope, ()))
+            gone = await self._run(_RENEW, scope, self._node, ENTRY_S, *accounts)
+        self._tell(scope, [], sorted(account.decode() for account in gone))
+
+    async def _index(self, scopes: list[str]) -> None:
+        await self._at(self._scopes_key, _INDEX, ENTRY_S, *scopes)
 
     def _settle(self, scope: str, joined: list[str], left: list[str]) -> None:
         if joined or left:
@@ -161,6 +189,9 @@ class RedisPresence(LocalPresence):
         try:
             while self._changes:
                 scope, joined, left = self._changes.popleft()
+                if joined:
+                    with suppress(*FAILURES):
+                        await self._index([scope])
                 self._tell(scope, *await self._news(scope, joined, left))
         finally:
             self._writer = None
@@ -180,7 +211,9 @@ class RedisPresence(LocalPresence):
         return new, gone
 
     async def _run(self, script: str, scope: str, *args: str | int) -> Any:
-        key = f"{self._prefix}:presence:{scope}"
+        return await self._at(f"{self._prefix}:presence:{scope}", script, *args)
+
+    async def _at(self, key: str, script: str, *args: str | int) -> Any:
         async with asyncio.timeout(TIMEOUT_S):
             return await _evaluate(self._client, script, key, *args)
 

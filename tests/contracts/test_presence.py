@@ -236,6 +236,28 @@ async def test_accounts_of_a_dead_node_are_told_as_gone_when_their_entries_ran_o
     await place.book.stop()
 
 
+async def test_a_scope_of_a_dead_node_alone_is_told_by_any_other(redis_url: str) -> None:
+    prefix = f"test-{secrets.token_hex(4)}"
+    dead, other, third = (Place(redis_url, prefix) for _ in range(3))
+    dead.book.enter(SCOPE, "a")
+    await dead.tells("+a")
+    assert isinstance(other.book, RedisPresence)
+    assert isinstance(third.book, RedisPresence)
+    await other.book.renew()
+    assert other.told == [], "its entry is in force"
+    async with aioredis.Redis.from_url(redis_url) as client:
+        # Its entries run out, as nobody renews them: SCOPE is in the index since it was entered.
+        ((entry, _),) = await client.zrange(f"{prefix}:presence:{SCOPE}", 0, -1, withscores=True)
+        await client.zadd(f"{prefix}:presence:{SCOPE}", {entry.decode(): 1})
+        await client.zadd(f"{prefix}:presence-scopes", {SCOPE: 1}, xx=True)
+    await other.book.renew()
+    await third.book.renew()
+    await other.tells("-a")
+    assert third.told == [], "one of them tells it"
+    for place in (dead, other, third):
+        await place.book.stop()
+
+
 async def test_accounts_of_a_node_that_stops_have_their_grace_and_are_then_told_as_gone(
     redis_url: str,
 ) -> None:
