@@ -247,8 +247,8 @@ async def test_a_scope_of_a_dead_node_alone_is_told_by_any_other(redis_url: str)
     assert other.told == [], "its entry is in force"
     async with aioredis.Redis.from_url(redis_url) as client:
         # Its entries run out, as nobody renews them: SCOPE is in the index since it was entered.
-        ((entry, _),) = await client.zrange(f"{prefix}:presence:{SCOPE}", 0, -1, withscores=True)
-        await client.zadd(f"{prefix}:presence:{SCOPE}", {entry.decode(): 1})
+        entries: Any = await client.zrange(f"{prefix}:presence:{SCOPE}", 0, -1)
+        await client.zadd(f"{prefix}:presence:{SCOPE}", {entries[0].decode(): 1})
         await client.zadd(f"{prefix}:presence-scopes", {SCOPE: 1}, xx=True)
     await other.book.renew()
     await third.book.renew()
