@@ -74,8 +74,8 @@ async def published(cadre: Caller, zone: Zone, title: str = TITLE) -> str:
     """A notice to everybody in the zone that asks for a confirmation; its id."""
     data = await cadre.ask(
         """mutation ($of: ID!, $title: String!, $body: String!, $key: UUID!) {
-            publishNotice(input: {publisherId: $of, audience: {zoneId: $of}, title: $title, body: $body,
-            wantsConfirmation: true, clientKey: $key}) {
+            publishNotice(input: {publisherId: $of, audience: {zoneId: $of}, title: $title,
+                body: $body, wantsConfirmation: true, clientKey: $key}) {
                     notice { id } } }""",
         of=global_id("Union", zone.of.id),
         title=title,
