@@ -166,8 +166,8 @@ def page_sql(shape: PageShape) -> str:
     if not shape.spread:
         return f"SELECT {joined} FROM ({page}) p{behind} ORDER BY {again}"
     return (
-        f'SELECT k."#", {joined} FROM {_parents(shape.spread)}'
-        f' CROSS JOIN LATERAL ({page}) p{behind} ORDER BY k."#", {again}'
+        f'SELECT "#of"."#", {joined} FROM {_parents(shape.spread)}'
+        f' CROSS JOIN LATERAL ({page}) p{behind} ORDER BY "#of"."#", {again}'
     )
 
 
@@ -179,7 +179,7 @@ def count_sql(
     counted = f"SELECT count(*) AS n FROM {listing.table} WHERE {_spread(clauses, spread)}"
     if not spread:
         return counted
-    return f'SELECT ({counted}) AS n FROM {_parents(spread)} ORDER BY k."#"'
+    return f'SELECT ({counted}) AS n FROM {_parents(spread)} ORDER BY "#of"."#"'
 
 
 @lru_cache(SQL_TEXTS_MAX)
@@ -201,17 +201,17 @@ def rows_sql(
 
 
 def _spread(clauses: tuple[str, ...], spread: tuple[tuple[int, str], ...]) -> str:
-    """The condition, its values that differ by parent taken from ``k``."""
+    """The condition, its values that differ by parent taken from ``#of``: no listing says that."""
     condition = " AND ".join(clauses) or "true"
     for number, _ in spread:
-        condition = re.sub(rf"\${number}(?!\d)", f'k."a{number}"', condition)
+        condition = re.sub(rf"\${number}(?!\d)", f'"#of"."a{number}"', condition)
     return condition
 
 
 def _parents(spread: tuple[tuple[int, str], ...]) -> str:
     arrays = ", ".join(f"${number}::{sql_type}[]" for number, sql_type in spread)
     names = ", ".join([*(f'"a{number}"' for number, _ in spread), '"#"'])
-    return f"unnest({arrays}) WITH ORDINALITY AS k({names})"
+    return f'unnest({arrays}) WITH ORDINALITY AS "#of"({names})'
 
 
 def _lateral(join: Joined) -> str:
