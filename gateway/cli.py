@@ -155,16 +155,16 @@ def schema(
 @app.command()
 def documents(
     folders: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of clients; none: the web app's.")
+        list[Path] | None, typer.Argument(help="Folders of clients; none: our own.")
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Fail where the schema or a client has moved on.")
     ] = False,
 ) -> None:
     """Register the documents that clients send (trusted documents)."""
-    from gateway.documents import WEB_APP, carry_out
+    from gateway.documents import CLIENTS, carry_out
 
-    wrong, said = carry_out(folders or [WEB_APP], is_checked_only=check)
+    wrong, said = carry_out(folders or CLIENTS, is_checked_only=check)
     if wrong:
         _fail(said, *wrong)
     typer.echo(said)

@@ -14,7 +14,8 @@ from schema.root import build, core_schema
 from schema.trusted import digest, misfits, read_register, write_register
 
 REGISTER_FILE = Path(__file__).parent / "web" / "documents.json"
-WEB_APP = REGISTER_FILE.parent / "app"
+CLIENTS = (REGISTER_FILE.parent / "app", REGISTER_FILE.parent / "sdk")
+"""The folders of our own clients."""
 MADE_BY_CODEGEN = "persisted-documents.json"
 """What a client's code generator leaves: the same form as the register."""
 FOLDERS_PASSED_OVER = frozenset({"node_modules", "dist"})
