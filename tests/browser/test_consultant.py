@@ -120,6 +120,8 @@ async def test_two_talks_are_led_by_the_keyboard_alone(hall: Hall, chrome: Brows
         await expect(column(page, "亲子教育")).to_be_visible()
         assert await conversation_of(third)
 
+        await page.reload()
+        await expect(page.locator(".cw-running .cw-row")).to_have_count(2)
         await page.get_by_role("link", name="个案").click()
         await page.get_by_role("button", name="已结束").click()
         await page.get_by_role("button", name="婚姻家庭").click()
