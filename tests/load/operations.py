@@ -42,6 +42,16 @@ MATRIX = """{ union(id: "%s") { id name children(first: 5) { edges { node { id n
   children(first: 20) { edges { node { id name level territoryParent { name }
   children(first: 2) { edges { node { id name } } } } } } } } } } }"""
 
+_REACHED_SQL = """
+INSERT INTO notice_reached (notice_id, step, union_id)
+SELECT r.notice_id, s.step, r.union_id
+  FROM (SELECT *, row_number() OVER (ORDER BY union_id) AS place FROM notice_recipient
+         WHERE notice_id = $1) r
+  JOIN (VALUES ('delivered', 1), ('read', 2), ('confirmed', 4), ('in_time', 8)) s (step, every)
+    ON r.place % s.every = 0
+"""
+"""All unions have it, every second has read it, every fourth confirmed, of those half in time."""
+
 
 def plan_of(pace: Pace, query: str, token: str, nodes: int) -> dict[str, Any]:
     """What a client does that asks ours."""
@@ -64,8 +74,10 @@ class Asked:
     query: str
     token: str
     nodes: int
-    peers: str | None = None
-    """The same of the peers, where they have such rows."""
+    peers: str
+    """The same for the peers, whose ids are the rows' own."""
+    is_on_our_tables: bool = True
+    """Whether the peers answer it from our tables, not from their own."""
 
 
 async def operations(house: House, cadre: str, page: int) -> list[Asked]:
@@ -81,14 +93,18 @@ async def operations(house: House, cadre: str, page: int) -> list[Asked]:
     publisher, notice = await _notice(house, zone)
     await house.analyze()
     deep = PAGE.format(page=page, after=f', after: "{cursor}"')
+    theirs = PAGE.format(page=page, after=f', after: "{DEEP_ROWS}"')
     return [
+        Asked("deep_page", deep, cadre, page, theirs, is_on_our_tables=False),
+        Asked("case_list", CASE_LIST, counsellor, CASES, CASE_LIST),
         Asked(
-            *("deep_page", deep, cadre, page),
-            PAGE.format(page=page, after=f', after: "{DEEP_ROWS}"'),
+            *("receipt_board", BOARD % global_id("Notice", notice), publisher, 0),
+            BOARD % notice,
         ),
-        Asked("case_list", CASE_LIST, counsellor, CASES),
-        Asked("receipt_board", BOARD % global_id("Notice", notice), publisher, 0),
-        Asked("union_matrix", MATRIX % global_id("Union", city), cadre, 1 + CHILDREN),
+        Asked(
+            *("union_matrix", MATRIX % global_id("Union", city), cadre, 1 + CHILDREN),
+            MATRIX % city,
+        ),
     ]
 
 
@@ -135,4 +151,5 @@ async def _notice(house: House, zone: UUID) -> tuple[str, UUID]:
             terms=Terms(wants_confirmation=True),
             client_key=new_id(),
         )
+    await house.as_owner(_REACHED_SQL, notice)
     return token, notice

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from tests.load import chat, connections, fanout, growth, plans, query, receipts, resume
+from tests.load import (
+    chat,
+    connections,
+    fanout,
+    growth,
+    plans,
+    query,
+    query_growth,
+    receipts,
+    resume,
+)
 from tests.load.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
     each.WORKLOAD.name: each.WORKLOAD
-    for each in (chat, connections, fanout, growth, plans, query, receipts, resume)
+    for each in (
+        *(chat, connections, fanout, growth, plans, query, query_growth, receipts, resume),
+    )
 }

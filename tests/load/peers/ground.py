@@ -13,6 +13,8 @@ from domain.kernel.database import tortoise_config
 
 POOL = 10
 """Connections to PostgreSQL of each peer: as many as our own server's default."""
+SEALED_TEXT = "（封存的字）"
+"""What peers answer where ours opens a sealed text: as many characters as were sealed."""
 
 TABLES_SQL = """
 CREATE TABLE peer_union (id int PRIMARY KEY, name varchar(100) NOT NULL);

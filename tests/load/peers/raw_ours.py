@@ -1,5 +1,5 @@
-"""The limit for our own operations: asyncpg and orjson on our tables, as their owner; nobody is
-asked who they are, nothing is sealed, the right statement is known by a word of the document."""
+"""The limit for our other operations: asyncpg and orjson on our tables, as their owner. Nobody is
+asked who they are, nothing sealed is opened, a word of the document says which statement it is."""
 
 from __future__ import annotations
 
@@ -14,24 +14,33 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.load.peers.ground import POOL, database_url, serve
+from tests.load.peers.ground import POOL, SEALED_TEXT, database_url, serve
 
 CASES_SQL = """
 SELECT c.id::text, c.state, c.topic, c.requested_at, k.display_name, m.seq, m.role,
-       encode(m.body, 'base64') AS text, m.sent_at
+       m.sent_at, m.body
   FROM consultation_case c JOIN consultation_consultant k ON k.id = c.consultant_id
   LEFT JOIN consultation_conversation v ON v.case_id = c.id
   LEFT JOIN consultation_message m ON m.conversation_id = v.id AND m.seq = v.top_seq
  ORDER BY c.requested_at DESC, c.id DESC LIMIT 21
 """
 BOARD_SQL = """
-SELECT grouping(r.zone_id, r.line_id) AS part, coalesce(r.zone_id, r.line_id)::text AS union_id,
-       (SELECT u.name FROM org_union u WHERE u.id = coalesce(r.zone_id, r.line_id)) AS name,
-       count(*) AS recipients, count(f.union_id) AS delivered
-  FROM notice_recipient r
-  LEFT JOIN (SELECT DISTINCT union_id FROM notice_receipt) f ON f.union_id = r.union_id
- GROUP BY GROUPING SETS ((), (r.zone_id), (r.line_id)) ORDER BY part
+SELECT c.part, u.id::text, u.name, c.recipients, c.delivered, c.read, c.confirmed, c.late
+  FROM (SELECT grouping(r.zone_id, r.line_id) AS part, coalesce(r.zone_id, r.line_id) AS union_id,
+               count(*) AS recipients, count(f.union_id) AS delivered,
+               count(*) FILTER (WHERE f.is_read) AS read,
+               count(*) FILTER (WHERE f.is_confirmed) AS confirmed,
+               count(*) FILTER (WHERE f.is_confirmed AND NOT f.is_in_time) AS late
+          FROM notice_recipient r
+          LEFT JOIN (SELECT union_id, bool_or(step = 'read') AS is_read,
+                            bool_or(step = 'confirmed') AS is_confirmed,
+                            bool_or(step = 'in_time') AS is_in_time
+                       FROM notice_reached GROUP BY union_id) f ON f.union_id = r.union_id
+         GROUP BY GROUPING SETS ((), (r.zone_id), (r.line_id))) c
+  LEFT JOIN org_union u ON u.id = c.union_id ORDER BY c.part
 """
+COUNTS = ("recipients", "delivered", "read", "confirmed", "confirmedLate")
+BY_ZONE, BY_LINE, IN_TOTAL = 1, 2, 3
 MATRIX_SQL = """
 SELECT city.id::text, city.name, zone.id::text, zone.name, zone.level, below.id::text, below.name,
        below.level
@@ -56,19 +65,31 @@ async def cases(pool: Any) -> Any:
                 "topic": row[2],
                 "requestedAt": row[3],
                 "consultant": {"displayName": row[4]},
-                "lastMessage": dict(zip(("seq", "role", "text", "sentAt"), row[5:], strict=False)),
+                "lastMessage": {
+                    "seq": row[5],
+                    "role": row[6],
+                    "text": SEALED_TEXT,
+                    "sentAt": row[7],
+                },
             }
         }
         for row in rows[:PAGE]
     ]
-    return {"myCases": {"edges": edges, "pageInfo": {"hasNextPage": len(rows) > PAGE}}}
+    page = {"hasNextPage": len(rows) > PAGE, "endCursor": edges[-1]["node"]["id"]}
+    return {"myCases": {"edges": edges, "pageInfo": page}}
 
 
 async def board(pool: Any) -> Any:
-    """A notice's board."""
-    rows = [dict(row) for row in await pool.fetch(BOARD_SQL)]
-    parts = {part: [row for row in rows if row["part"] == part] for part in (1, 2, 3)}
-    return {"receiptBoard": {"total": parts[3], "byZone": parts[1], "byLine": parts[2]}}
+    """A notice's board: there is no other notice."""
+    parts: dict[int, list[dict[str, Any]]] = {BY_ZONE: [], BY_LINE: [], IN_TOTAL: []}
+    for part, union, name, *counts in await pool.fetch(BOARD_SQL):
+        own = dict(zip(COUNTS, counts, strict=True))
+        if part != IN_TOTAL:
+            own["union"] = {"id": union, "name": name} if union else None
+        parts[part].append(own)
+    (every,) = parts[IN_TOTAL]
+    told = {"total": every, "byZone": parts[BY_ZONE], "byLine": parts[BY_LINE]}
+    return {"receiptBoard": told | {"position": "0"}}
 
 
 async def matrix(pool: Any) -> Any:
