@@ -127,6 +127,13 @@ async def test_two_talks_are_led_by_the_keyboard_alone(hall: Hall, chrome: Brows
         await page.get_by_role("button", name="婚姻家庭").click()
         await expect(column(page, "婚姻家庭").get_by_text("您慢慢说")).to_be_visible()
 
+        await page.get_by_role("button", name="设置").click()
+        await page.get_by_role("button", name="退出登录").click()
+        await expect(page.get_by_text("这台设备上没有留下您的内容")).to_be_visible()
+        assert await page.evaluate("Object.keys(localStorage)") == ["unionhall.preferences"]
+        assert await page.evaluate("indexedDB.databases().then((all) => all.length)") == 0
+        assert await person.context.cookies() == []
+
 
 async def test_somebody_was_quicker(hall: Hall, chrome: Browser) -> None:
     account, other = await hall.a_window(), await hall.a_counsellor("吴老师")
@@ -290,9 +297,7 @@ async def agree(member: Caller) -> None:
     )
 
 
-async def test_a_right_that_is_lost_empties_the_desk_and_signing_out_the_browser(
-    hall: Hall, chrome: Browser
-) -> None:
+async def test_a_right_that_is_lost_empties_the_desk(hall: Hall, chrome: Browser) -> None:
     account = await hall.a_window()
     await asks(hall)
     async with at_desk(hall, chrome, account) as person:
