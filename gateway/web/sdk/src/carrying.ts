@@ -6,6 +6,8 @@ import type { Socket } from "./socket.js";
 export class Attachment {
   readonly socket: Socket;
   isLive = false;
+  /** The hash it was sent as; undefined: as text. */
+  sha256: string | undefined;
   end: () => void = () => {};
 
   constructor(socket: Socket) {

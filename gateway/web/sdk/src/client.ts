@@ -186,7 +186,7 @@ export class Client {
       const token = await this.#auth.token();
       const answer = await this.#http.post(request, { token, timeoutMs: this.#timeoutMs, signal });
       const code = answer.result.errors?.[0]?.extensions?.["code"];
-      if (code === PERSISTED_QUERY_NOT_FOUND && this.#spelling.sendTextOf(document)) continue;
+      if (code === PERSISTED_QUERY_NOT_FOUND && this.#spelling.sendText(sha256)) continue;
       if (isSecond || !isUnauthenticated(answer, code) || !(await this.#auth.refused(token)))
         return answer.result;
     }

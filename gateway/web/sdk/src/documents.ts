@@ -79,9 +79,8 @@ export class Spelling {
     return { query: "", sha256 };
   }
 
-  /** The server does not know the hash: from now on the text is sent. False: it was sent already. */
-  sendTextOf(document: Document): boolean {
-    const { sha256 } = this.spell(document);
+  /** The server does not know this hash: from now on the text is sent. False: the text was sent. */
+  sendText(sha256: string | undefined): boolean {
     if (sha256 !== undefined) this.#unknown.add(sha256);
     return sha256 !== undefined;
   }

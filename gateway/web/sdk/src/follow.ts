@@ -145,6 +145,7 @@ export class Follower implements Following {
     this.#older = this.#current;
     this.#current = new Attachment(socket);
     const { query, sha256 } = this.#ground.spelling.spell(this.#document);
+    this.#current.sha256 = sha256;
     const request = requestOf(query, sha256, this.#variables, this.#vector);
     this.#current.end = socket.subscribe(request, nameOf(sha256 ?? query), this.#sink(this.#current));
     if (!this.#older) this.#become("catching-up");
@@ -224,7 +225,7 @@ export class Follower implements Following {
     if (here === this.#older) return this.#dropOlder();
     if (here !== this.#current) return;
     [this.#current, this.#older] = [this.#older, null]; // the old socket, if there is one, goes on meanwhile
-    if (error.code === PERSISTED_QUERY_NOT_FOUND && this.#ground.spelling.sendTextOf(this.#document))
+    if (error.code === PERSISTED_QUERY_NOT_FOUND && this.#ground.spelling.sendText(here.sha256))
       return this.attach();
     if (RESNAPSHOT.has(error.code) && this.#options.snapshot) {
       this.#failures += 1;

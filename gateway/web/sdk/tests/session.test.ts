@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test, type TestContext } from "node:test";
 import * as own from "../src/own.js";
-import { bearer, type KeptSession, UnionhallError } from "../src/index.js";
+import { bearer, trusted, type KeptSession, UnionhallError } from "../src/index.js";
 import { FakeSocket, following, pass, scene, settle, type Scene } from "./scene.js";
 
 const NOW = 1_700_000_000_000;
@@ -238,6 +238,22 @@ test("errors of single fields stand beside the data, and a committed mutation is
   assert.deepEqual(await here.client.execute("mutation { send { id list } }"), answer);
   assert.deepEqual(await here.client.mutate("mutation { send { id list } }"), answer.data);
   await assert.rejects(here.client.query("{ send { id list } }"), { code: "forbidden" });
+});
+
+test("calls of one unknown document at the same time are each sent again as text", async (t) => {
+  const here = scene(t, { trustedDocuments: true });
+  const document = trusted<{ n: number }, {}>("{ n }", "a".repeat(64));
+  const unknown = {
+    errors: [{ message: "PersistedQueryNotFound", extensions: { code: "PERSISTED_QUERY_NOT_FOUND" } }],
+  };
+  here.answers.push(unknown, unknown, { data: { n: 1 } }, { data: { n: 1 } });
+
+  const answers = await Promise.all([here.client.query(document), here.client.query(document)]);
+  assert.deepEqual(answers, [{ n: 1 }, { n: 1 }]);
+  assert.deepEqual(
+    here.asked.map(({ query }) => query),
+    ["", "", "{ n }", "{ n }"],
+  );
 });
 
 test("what this module sends by itself is what is registered with the server", () => {
