@@ -21,11 +21,14 @@ async def values_told(candidates: Sequence[Candidate]) -> dict[str, int | str]:
 
 async def _ask(client: httpx.AsyncClient, candidate: Candidate) -> int | str:
     plan = candidate.plan
-    answer = await client.post(
-        f"http://127.0.0.1:{candidate.server.port}{plan['path']}",
-        json={"query": plan["query"], "operationName": "M"},
-        headers=plan["headers"],
-    )
+    try:
+        answer = await client.post(
+            f"http://127.0.0.1:{candidate.server.port}{plan['path']}",
+            json={"query": plan["query"], "operationName": "M"},
+            headers=plan["headers"],
+        )
+    except httpx.HTTPError as error:  # one that broke must not end the whole run
+        return repr(error)
     if answer.status_code != httpx.codes.OK or "errors" in answer.json():
         return answer.text[:400]
     return values_in(answer.json()["data"])
