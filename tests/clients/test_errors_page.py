@@ -15,7 +15,7 @@ OUTER = re.compile(r"(graphql|request|json|text|page)\.[a-z_0-9]+")
 """Codes that the outer rooms give without a class of their own."""
 ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \| ([\w-]+) \|$", re.M)
 HAN = re.compile(r"[\u4e00-\u9fff]")
-PARAMETERS = {"max", "field", "retryAfterS"}
+PARAMETERS = {"max", "field", "hours", "retryAfterS"}
 
 
 def codes_of(tree: ast.Module, *, is_outer: bool) -> Iterator[str]:
