@@ -156,7 +156,7 @@ def test_a_literal_of_the_beginning_can_hold_ids_and_paths_only() -> None:
     )
     assert beginning(NOBODY) == "BEGIN"
     hostile: Any = "x'; DROP TABLE member; --"
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="ids and paths"):
         beginning(Actor(account_id=hostile))
 
 
