@@ -13,6 +13,8 @@ class Turn(Protocol):
 
 
 T = TypeVar("T", bound=Turn)
+UNPLANNED = 0
+"""No tick: the first is 1."""
 
 
 class Wheel(Generic[T]):
@@ -35,6 +37,9 @@ class Wheel(Generic[T]):
         until = math.floor(now_s / self._tick_s + 1e-6)
         found: list[T] = []
         for tick in sorted(tick for tick in self._at if tick <= until):
-            found += [turn for turn in self._at.pop(tick) if turn.due == tick]
+            for turn in self._at.pop(tick):
+                if turn.due == tick:  # else it was planned anew, or stands here twice
+                    turn.due = UNPLANNED
+                    found.append(turn)
         self._now = until
         return found

@@ -53,7 +53,7 @@ SOCKETS_EACH = 8
 """Per account, on both servers; ten are allowed."""
 REMOVALS = 1_000
 """Of a right from a socket: each takes it from all sockets of an account."""
-CUT_OFFS = 1_000
+CUT_OFFS = 500
 """Running subscriptions among them; who has just been refused does not run."""
 LOAD_S_MAX = 60.0
 CUT_OFF_S, BUSLESS_S = 1.0, 3.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime.wheel import Wheel
@@ -17,6 +17,7 @@ class Turn:
     due: int = 0
 
 
+@example([(0, 0.0, 0.0), (0, 1.0, 0.0), (0, 0.0, 1.0)])
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 20), st.floats(0, 3))))
 def test_a_turn_comes_once_where_it_was_planned_last_and_at_most_a_tick_late(
     steps: list[tuple[int, float, float]],
