@@ -76,10 +76,10 @@ async def consultant(person: Screen, shoot: Shoot) -> None:
     await page.wait_for_selector("dialog:modal .cw-acts")
     await shoot("consultant-hand-over")
     await page.keyboard.press("Escape")
-    await page.locator(".cw-bar .cw-icon").first.click()
+    await page.locator(".cw-bar .icon-act").first.click()
     await shoot("consultant-keys")
     await page.keyboard.press("Escape")
-    await page.locator(".cw-bar .cw-icon").last.click()
+    await page.locator(".cw-bar .icon-act").last.click()
     await shoot("consultant-settings")
     await page.keyboard.press("Escape")
     await page.locator(".cw-bar nav a").last.click()
@@ -145,7 +145,7 @@ async def cadre(person: Screen, shoot: Shoot, board_path: str) -> None:
                 "各工会：\n\n请在**6月底**前：\n\n1. 慰问一线职工；\n2. 报送活动小结。"
             )
             await page.locator(".words-head button").last.click()
-            await page.locator(".cadre-main").evaluate("main => main.scrollTo(0, 0)")
+            await page.locator(".frame-main").evaluate("main => main.scrollTo(0, 0)")
         await shoot(f"cadre-{name}")
 
 

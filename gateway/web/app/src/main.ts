@@ -1,5 +1,6 @@
 import { createApp } from "vue";
 import "./shell/tokens.css";
+import "./shell/pages.css";
 import "./shell/vant.css";
 import App from "./shell/App.vue";
 import { enterWords, i18n } from "./shell/languages";
