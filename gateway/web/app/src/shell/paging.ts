@@ -1,4 +1,4 @@
-import { ref, shallowRef, type Ref, type ShallowRef } from "vue";
+import { ref, shallowRef, watch, type Ref, type ShallowRef } from "vue";
 import { useReading, type Stage } from "./reading";
 import { refusalOf, type Refusal } from "./refusal";
 
@@ -18,6 +18,8 @@ export interface Paging<Node> {
   readonly more: () => Promise<void>;
   /** From the start. */
   readonly again: () => Promise<void>;
+  /** Another list now: nothing of the one before is shown while it comes. */
+  readonly anew: () => void;
 }
 
 /** A list that is fetched page by page, each from the cursor at the end of the one before. */
@@ -41,6 +43,19 @@ export function usePaging<Node>(read: (after: string | null) => Promise<Page<Nod
     return true;
   }, options);
 
+  function clear(): void {
+    list += 1;
+    nodes.value = [];
+    hasMore.value = false;
+  }
+  function anew(): void {
+    clear();
+    stage.value = "loading";
+    void again();
+  }
+  // The right is gone: nothing of it stays in memory either.
+  watch(stage, (now) => now === "lost" && clear(), { flush: "sync" });
+
   async function more(): Promise<void> {
     if (isMoreComing.value || !hasMore.value) return;
     isMoreComing.value = true;
@@ -55,5 +70,5 @@ export function usePaging<Node>(read: (after: string | null) => Promise<Page<Nod
       isMoreComing.value = false;
     }
   }
-  return { nodes, stage, refusal, hasMore, isMoreComing, more, again };
+  return { nodes, stage, refusal, hasMore, isMoreComing, more, again, anew };
 }

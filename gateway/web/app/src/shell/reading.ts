@@ -1,6 +1,7 @@
 import { onScopeDispose, ref, shallowRef, watch, type Ref, type ShallowRef } from "vue";
 import { forgetEverything } from "./forgetting";
 import { connection } from "./link";
+import { onNews } from "./news";
 import { isCut, isEnded, isLost, refusalOf, type Refusal } from "./refusal";
 
 /** What a page shows while it has no data, or instead of them. */
@@ -17,7 +18,8 @@ export interface Reading<Data> {
 }
 
 /**
- * Reads a page's data: with every state it can be in, and again by itself when the network is back.
+ * Reads a page's data: with every state it can be in, and again by itself when the network is back,
+ * or when the server says that one's rights have changed.
  * `isStarted: false` leaves the first reading to the caller, such as a subscription's snapshot.
  */
 export function useReading<Data>(read: () => Promise<Data>, { isStarted = true } = {}): Reading<Data> {
@@ -25,6 +27,7 @@ export function useReading<Data>(read: () => Promise<Data>, { isStarted = true }
   const stage = ref<Stage>("loading");
   const refusal = shallowRef<Refusal | null>(null);
   let turn = 0;
+  let isMissed = false; // the last answer did not come: what is shown may be old
 
   async function again(): Promise<void> {
     const mine = ++turn;
@@ -34,6 +37,8 @@ export function useReading<Data>(read: () => Promise<Data>, { isStarted = true }
       if (mine !== turn) return;
       data.value = answer;
       stage.value = "there";
+      refusal.value = null;
+      isMissed = false;
     } catch (thrown) {
       if (mine === turn) fail(refusalOf(thrown));
     }
@@ -41,10 +46,11 @@ export function useReading<Data>(read: () => Promise<Data>, { isStarted = true }
 
   function fail(why: Refusal): void {
     refusal.value = why;
+    isMissed = why.isPassing;
     if (isEnded(why)) void forgetEverything("ended");
     else if (isLost(why)) lose();
     // What was there stays on the screen through a passing trouble.
-    else if (data.value === null || !why.isPassing) stage.value = isCut(why) ? "offline" : "failed";
+    else if (stage.value !== "there" || !why.isPassing) stage.value = isCut(why) ? "offline" : "failed";
   }
 
   function lose(): void {
@@ -56,9 +62,12 @@ export function useReading<Data>(read: () => Promise<Data>, { isStarted = true }
   const stop = watch(
     () => connection.state,
     (state) => {
-      if (state === "live" && (stage.value === "offline" || stage.value === "failed")) void again();
+      if (state === "live" && (isMissed || stage.value === "failed")) void again();
     },
   );
+  onNews((news) => {
+    if (news?.kind === "AUTHORITY_CHANGED" && stage.value === "there") void again();
+  });
   onScopeDispose(() => {
     stop();
     turn += 1;

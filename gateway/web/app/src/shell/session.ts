@@ -50,6 +50,12 @@ class Session {
     }
   }
 
+  /** What this person may do has changed. Until the answer is there, the server alone knows. */
+  async renew(): Promise<void> {
+    const { viewer } = await client.query(ViewerQuery).catch(() => ({ viewer: null }));
+    if (viewer) this.viewer = viewer;
+  }
+
   private enter(viewer: Viewer | null): void {
     this.viewer = viewer;
     if (!viewer) return;

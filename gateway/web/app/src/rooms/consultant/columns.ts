@@ -37,6 +37,7 @@ export function useColumns() {
   function close(id: string): void {
     placed.value = placed.value.filter((each) => each !== id);
     used.value = used.value.filter((each) => each !== id);
+    if (current.value) wanted.value = { id: current.value };
   }
 
   /** The column beside the one in use, round and round. */
