@@ -47,8 +47,8 @@ class Operation:
     """What a subscription shares by its text; None: nothing."""
     plans: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     """What ``schema.plans`` made of it, kept and dropped with it."""
-    opening: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What opening it as a subscription needs whoever opens it, found once."""
+    found: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What ``schema.engine`` needs of it whoever asks, found once."""
 
     @property
     def kind(self) -> str:

@@ -15,8 +15,6 @@ from typing import Any
 
 import orjson
 from graphql import GraphQLError, GraphQLSchema, execute
-from graphql.execution import get_variable_values
-from graphql.execution.values import VariableValues
 
 from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
@@ -30,16 +28,15 @@ from schema.declare import Streamed
 from schema.documents import DocumentCache, Operation
 from schema.errors import formatted, refusal
 from schema.limits import ensure_affordable
-from schema.live import NO_VARIABLES, LiveOperation
+from schema.live import LiveOperation
 from schema.plans.answers import Reference, answer_bytes
 from schema.plans.arguments import Arguments
+from schema.plans.inputs import Variables
 from schema.plans.plan import Plans
 from schema.trusted import TrustedDocuments
 
 log = logging.getLogger("unionhall.schema")
 
-VARIABLE_ERRORS_MAX = 50
-"""Mistakes in variables that are told at once, as graphql-core does unasked."""
 OPERATION_S_MAX = 20.0
 """Seconds for one operation: a little more than the database allows one statement."""
 
@@ -83,13 +80,7 @@ class SchemaEngine:
             return operation
         if operation.kind == "subscription":
             return _refused(refusal("graphql.subscription_needs_socket"))
-        variables = get_variable_values(
-            self._schema,
-            operation.definition.variable_definitions or (),
-            dict(request.variables),
-            max_errors=VARIABLE_ERRORS_MAX,
-            hide_suggestions=True,
-        )
+        variables = self._variables(operation).coerced(request.variables)
         if isinstance(variables, list):
             return _refused(*variables)
         context = Context(actor, self._works, self._presence, edge)
@@ -166,8 +157,10 @@ class SchemaEngine:
     async def _open(
         self, operation: Operation, request: GraphQLRequest, context: Context
     ) -> LiveOperation:
-        opening = operation.opening.get("root") or self._opening(operation)
-        coerced = self._variables(operation, request)
+        opening = operation.found.get("opening") or self._opening(operation)
+        coerced = self._variables(operation).coerced(request.variables)
+        if isinstance(coerced, list):
+            raise coerced[0]
         context.ensure(opening.needs)
         arguments = opening.arguments.converted(coerced)
         after = arguments.pop("after", None)
@@ -185,14 +178,12 @@ class SchemaEngine:
             coerced,
         )
 
-    def _variables(self, operation: Operation, request: GraphQLRequest) -> VariableValues:
-        definitions = operation.definition.variable_definitions
-        if not definitions:
-            return NO_VARIABLES
-        coerced = get_variable_values(self._schema, definitions, dict(request.variables))
-        if isinstance(coerced, list):
-            raise coerced[0]
-        return coerced
+    def _variables(self, operation: Operation) -> Variables:
+        found: Variables | None = operation.found.get("variables")
+        if found is None:
+            found = Variables(self._schema, operation.definition)
+            operation.found["variables"] = found
+        return found
 
     def _opening(self, operation: Operation) -> _Opening:
         root = self._schema.subscription_type
@@ -207,7 +198,7 @@ class SchemaEngine:
         assert declared.needs is not None
         arguments = Arguments(self._schema, field, node)
         opening = _Opening(declared.source, declared.needs, arguments)
-        operation.opening["root"] = opening
+        operation.found["opening"] = opening
         return opening
 
 

@@ -27,6 +27,7 @@ from schema.context import Context, Info
 from schema.declare import DECLARED, Declared, Streamed
 from schema.documents import Operation
 from schema.plans.answers import Reference, answer_bytes
+from schema.plans.inputs import NO_VARIABLES
 from schema.plans.plan import Plan
 from schema.sharing import SharedContext, SharedFeed, share_key
 from schema.signatures import dress
@@ -94,9 +95,6 @@ def streamed(
         )
 
     return declare
-
-
-NO_VARIABLES = VariableValues({}, {})
 
 
 @dataclass(slots=True)

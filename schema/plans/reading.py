@@ -67,13 +67,13 @@ async def _each(
 
 
 def _verb(run: Run, field: Field) -> Callable[[Any], Awaitable[Any]]:
-    resolve, arguments = field.definition.resolve, field.arguments
-    assert resolve is not None
+    function, arguments = field.function, field.arguments
+    assert function is not None
     assert arguments is not None
 
     async def call(value: Any) -> Any:
-        given = arguments.coerced(run.variables)
-        made = resolve(instance(field.owner, value), run.info(field), **given)
+        given = arguments.converted(run.variables)
+        made = function(instance(field.owner, value), run.info(field), **given)
         result = await made if inspect.isawaitable(made) else made
         return Failed(result) if isinstance(result, Exception) else result
 

@@ -66,6 +66,8 @@ class Field:
     """The shape that it belongs to."""
     arguments: Arguments | None = None
     """Of what is read with arguments."""
+    function: Any = None
+    """Of a verb, as ``schema.plans.calling`` calls it."""
     slot: int | None = None
     """Where the run keeps what was read for it; None: nothing has to be read."""
     shapes: dict[str, Shape] = dataclasses.field(default_factory=dict)

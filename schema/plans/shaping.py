@@ -30,6 +30,7 @@ from schema.declare import Column, Computed, Connected, Given, GlobalId, ToOne, 
 from schema.documents import Operation
 from schema.paging import Connection, Edge, PageInfo
 from schema.plans.arguments import Arguments
+from schema.plans.calling import function_of
 from schema.plans.joining import arrange
 from schema.plans.shapes import (
     AnySource,
@@ -107,6 +108,8 @@ class Shaping:
             self._slots += 1
         if isinstance(source, Connected | Verb):
             made.arguments = Arguments(self._schema, definition, nodes[0])
+        if isinstance(source, Verb):
+            made.function = function_of(definition)
         return made
 
     def _source(

@@ -19,24 +19,24 @@ from schema.root import core_schema
 _done: ContextVar[dict[Any, Any] | None] = ContextVar("done", default=None)
 
 
-def once(resolve: Any) -> Any:
-    """The resolver, which answers a second time what it answered first, in one ``Asking``."""
-    if hasattr(resolve, "is_once"):
-        return resolve
+def once(function: Any) -> Any:
+    """The verb, which answers a second time what it answered first, in one ``Asking``."""
+    if hasattr(function, "is_once"):
+        return function
 
-    async def resolve_once(source: Any, info: Any, **arguments: Any) -> Any:
+    async def function_once(source: Any, info: Any, **arguments: Any) -> Any:
         done = _done.get()
         if done is None:
-            return await resolve(source, info, **arguments)
+            return await function(source, info, **arguments)
         if info.path not in done:
             try:
-                done[info.path] = await resolve(source, info, **arguments)
+                done[info.path] = await function(source, info, **arguments)
             except Exception as error:
                 done[info.path] = error
         return done[info.path]
 
-    resolve_once.is_once = True  # type: ignore[attr-defined]  # so that none is wrapped twice
-    return resolve_once
+    function_once.is_once = True  # type: ignore[attr-defined]  # so that none is wrapped twice
+    return function_once
 
 
 class NobodyPresent:
@@ -62,7 +62,8 @@ class Asking:
         self.is_compared = is_compared
         if core.mutation_type is not None:
             for field in core.mutation_type.fields.values():
-                field.resolve = once(field.resolve)
+                verb = field.extensions["strawberry-definition"].base_resolver
+                verb.wrapped_func = once(verb.wrapped_func)
 
     async def __call__(
         self, query: str, actor: Actor = NOBODY, *, edge: Edge = NO_EDGE, **variables: Any
