@@ -91,7 +91,7 @@ async def operations(house: House, cadre: str, page: int) -> list[Asked]:
     cursor = await _deep_cursor(house)
     counsellor = await _counsellor(house, city)
     publisher, notice = await _notice(house, zone)
-    await house.analyze()
+    await house.settle()
     deep = PAGE.format(page=page, after=f', after: "{cursor}"')
     theirs = PAGE.format(page=page, after=f', after: "{DEEP_ROWS}"')
     return [

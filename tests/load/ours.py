@@ -42,6 +42,7 @@ from gateway.wiring import root_key_provider
 from schema.nodes import global_id
 from tests.load.servers import Program
 from tests.support.announcing import RememberedAnnouncements
+from tests.support.entering import enter, settle
 
 OURS = "ours"
 SESSION_LIFE = timedelta(hours=12)
@@ -54,10 +55,11 @@ _MEMBERS_SQL = """
 INSERT INTO member (id, union_id, territory_path, line_path, state, name_mask, name, id_type,
                     id_number, id_number_index, phone, phone_index, is_migrant, collected_by,
                     collected_at)
-SELECT gen_random_uuid(), u.id, u.territory_path, u.line_path, 'active', '王**',
-       sha512(i::text::bytea), 'resident', sha512(i::text::bytea), decode(md5('n' || i), 'hex'),
-       sha512(i::text::bytea), decode(md5('p' || i), 'hex'), false, $3, now()
+SELECT (left(md5('member'), 20) || lpad(to_hex(i), 12, '0'))::uuid, u.id, u.territory_path,
+       u.line_path, 'active', '王**', s.sealed, 'resident', s.sealed, decode(md5('n' || i), 'hex'),
+       s.sealed, decode(md5('p' || i), 'hex'), false, $3, now()
   FROM generate_series(1, $1::int) i
+ CROSS JOIN LATERAL (SELECT sha512(i::text::bytea) AS sealed) s
   JOIN (SELECT *, row_number() OVER (ORDER BY territory_path) AS place
           FROM org_union WHERE level = 'grassroots') u
     ON u.place = CASE WHEN i <= $2::int THEN i ELSE $2::int + 1 + i % $2::int END
@@ -118,13 +120,17 @@ class House:
     async def enter_cadre(self, *, unions: int, members: int) -> str:
         """A zone of so many unions and members, and the token of a cadre who has it in scope."""
         zone = await self.found(unions)
-        await self.as_owner(_MEMBERS_SQL, members, unions // 2, new_id())
+        owner = await asyncpg.connect(self.url)
+        try:
+            await enter(owner, "member", members, _MEMBERS_SQL, members, unions // 2, new_id())
+        finally:
+            await owner.close()
         account = access.NewAccount(AccountKind.STAFF)
         async with self.works.open(SYSTEM) as w:
             await access.create_accounts(w, [account])
             await access.import_grants(w, [access.NewGrant(account.id, Role.ZONE_CADRE, zone)])
         (token,) = await self.sign_in([account.id])
-        await self.analyze()
+        await self.settle()
         return token
 
     async def enter_conversations(self, count: int) -> list[Pair]:
@@ -145,7 +151,7 @@ class House:
         tokens = await self.sign_in([account.id for account in [*members, *staff]])
         cases = await self.begin(members, windows)
         conversations = await self._conversations()
-        await self.analyze()
+        await self.settle()
         return [
             Pair(global_id("Conversation", conversations[case]), *pair)
             for case, *pair in zip(cases, tokens[:count], tokens[count:], strict=True)
@@ -222,8 +228,12 @@ class House:
         rows = await self.as_owner("SELECT case_id, id FROM consultation_conversation")
         return {row["case_id"]: row["id"] for row in rows}
 
-    async def analyze(self) -> None:
-        await self.as_owner("ANALYZE")
+    async def settle(self) -> None:
+        owner = await asyncpg.connect(self.url)
+        try:
+            await settle(owner)
+        finally:
+            await owner.close()
 
     async def as_owner(self, sql: str, *args: object) -> Sequence[asyncpg.Record]:
         owner = await asyncpg.connect(self.url)

@@ -88,14 +88,14 @@ async def enter_watchers(house: House, count: int) -> Watch:
             terms=Terms(wants_confirmation=True),
             client_key=new_id(),
         )
-    await house.analyze()
+    await house.settle()
     return Watch(notice_id, tokens)
 
 
 async def enter_other_notices(house: House, watch: Watch, count: int) -> list[str]:
     """So many further notices of the same publisher; their global ids."""
     rows = await house.as_owner(_CLONE_SQL, watch.notice_id, count)
-    await house.analyze()
+    await house.settle()
     return [global_id("Notice", row["id"]) for row in rows]
 
 
@@ -114,7 +114,7 @@ async def enter_officers(house: House, *, unions: int, officers: int) -> Zone:
         ]
         await enter_seats(w, held)
     publisher_token, *tokens = await house.sign_in([publisher, *accounts])
-    await house.analyze()
+    await house.settle()
     named = zip(seats, tokens, strict=True)
     return Zone(zone, publisher_token, [Officer(global_id("Union", u), t) for u, t in named])
 

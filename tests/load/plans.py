@@ -82,15 +82,16 @@ async def _side(
             install_passwords(Passwords(CHEAP_COSTS))
             askers = await a_busy_federation(house.works)
             tell(f"{growth.members} members, {growth.others} rows of everything else")
-            await grow(url, growth)
-            tell("asking everything")
+            await grow(url, growth, tell)
             engine = an_engine(house.works)
             ran: list[Ran] = []
             for kind in ("custom", "generic"):
+                tell(f"asking everything, by {kind} plans")
                 async with watched_plans(kind) as plans:
                     await ask_everything(engine, house.works.clock, askers)
                 ran += plans
         cadre = askers[0].actor
+        tell("asked")
         rates = {str(size): await _rate(url, engine, cadre, size, pace) for size in pools}
         return _Side(_by_text(ran), await database_facts(url), rates)
 

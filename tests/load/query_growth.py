@@ -65,6 +65,7 @@ async def _measured(pace: Pace, server_url: str, members: int, unions: int) -> l
     tell(f"{members} members, {unions} unions")
     async with fresh_database(server_url, "growth") as url, prepared(url) as house:
         token = await house.enter_cadre(unions=unions, members=members)
+        tell("entered")
         plan = plan_of(pace, PAGE.format(page=FIRST, after=""), token, FIRST)
         async with serving([house.program()]) as servers:
             return await take_turns(pace, [Candidate(servers[OURS], CLIENT, plan)])

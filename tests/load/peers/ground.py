@@ -54,7 +54,7 @@ async def lay_ground(url: str, *, unions: int, members: int) -> None:
         await connection.execute(TABLES_SQL)
         await connection.execute(ROWS_SQL[0], unions)
         await connection.execute(ROWS_SQL[1], unions, members)
-        await connection.execute("ANALYZE")
+        await connection.execute("VACUUM (ANALYZE)")
     finally:
         await connection.close()
 
