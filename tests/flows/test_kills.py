@@ -24,7 +24,7 @@ async def test_twenty_kills_lose_nothing_and_double_nothing(
 ) -> None:
     city = await a_union(level=Level.FEDERATION)
     pairs = [await a_pair(works_now, city) for _ in range(PAIRS)]
-    servers = [await server.start(database), await server.start(database)]
+    servers = list(await asyncio.gather(server.start(database), server.start(database)))
     chance = random.Random(20161209)
     kills = 0
 
@@ -44,8 +44,7 @@ async def test_twenty_kills_lose_nothing_and_double_nothing(
             count = await crowd.assert_nothing_lost_or_doubled()
             assert sum(talker.client.connects for talker in crowd.talkers) > len(crowd.talkers)
     finally:
-        for one in servers:
-            await one.stop()
+        await asyncio.gather(*(one.stop() for one in servers))
     assert count > 10 * KILLS
     for one in servers:
         one.assert_no_traceback()

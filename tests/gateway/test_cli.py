@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,26 +16,27 @@ import pytest_asyncio
 from gateway.migrate import migrate
 from tests.support.database import drop_database, with_database
 from tests.support.doors import code as error_code
+from tests.support.program import started
 from tests.support.server import ROOT, Server, free_port, running_server, start
 
 COMMANDS = ("serve", "demo", "migrate", "seed", "schema", "check", "worker", "bench", "keys")
 
 
-async def unionhall(*arguments: str, folder: Path, **environ: str) -> tuple[int, str]:
-    """Run the program with nothing but the given settings; its exit code and all it said."""
+async def unionhall(
+    *arguments: str, folder: Path, is_warm: bool = False, **environ: str
+) -> tuple[int, str]:
+    """Run the program with nothing but the given settings; its exit code and all it said.
+
+    ``is_warm``: a command that another test starts cold, with no more than it imports itself."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("UNIONHALL_", "PORT"))}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway.cli", *arguments),
-        cwd=folder,
-        env=inherited | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | environ,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await process.communicate()
-    assert process.returncode is not None
-    text = out.decode()
+    given = inherited | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | environ
+    log = folder / "said"
+    log.write_text("")
+    process = await started(arguments, folder, given, log, is_warm=is_warm)
+    code = await process.wait()
+    text = log.read_text()
     assert "Traceback" not in text
-    return process.returncode, text
+    return code, text
 
 
 @pytest_asyncio.fixture
@@ -94,12 +94,12 @@ async def test_production_is_not_migrated_unasked_and_never_serves_a_sample(
         "UNIONHALL_ROOT_KEY_FILE": str(tmp_path / "root.key"),
         "UNIONHALL_PUBLIC_URL": "https://hall.example",
     }
-    empty = await unionhall("serve", folder=tmp_path, **production)
+    empty = await unionhall("serve", folder=tmp_path, is_warm=True, **production)
     await migrate(fresh_database)
     owner = await asyncpg.connect(fresh_database)
     await owner.execute("INSERT INTO org_sample_marker VALUES (1, 10, 10, true)")
     await owner.close()
-    sample = await unionhall("serve", folder=tmp_path, **production)
+    sample = await unionhall("serve", folder=tmp_path, is_warm=True, **production)
 
     assert (empty[0], sample[0]) == (1, 1)
     assert "unionhall migrate" in empty[1]
@@ -111,7 +111,7 @@ async def test_a_port_in_use_is_said_with_a_remedy(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        code, text = await unionhall("serve", folder=tmp_path, PORT=port)
+        code, text = await unionhall("serve", folder=tmp_path, is_warm=True, PORT=port)
 
     assert code == 1
     assert f"Cannot listen at 127.0.0.1:{port}" in text
@@ -120,8 +120,11 @@ async def test_a_port_in_use_is_said_with_a_remedy(tmp_path: Path) -> None:
 
 async def test_a_database_that_is_away_is_said_in_plain_words(tmp_path: Path) -> None:
     url = "postgresql://nobody:s3cret@127.0.0.1:1/nothing"
-    serve = await unionhall("serve", folder=tmp_path, PORT="18432", UNIONHALL_DATABASE_URL=url)
-    check = await unionhall("check", folder=tmp_path, UNIONHALL_DATABASE_URL=url)
+    given = {"PORT": "18432", "UNIONHALL_DATABASE_URL": url}
+    serve, check = [
+        await unionhall(command, folder=tmp_path, is_warm=True, **given)
+        for command in ("serve", "check")
+    ]
 
     for code, text in (serve, check):
         assert code == 1
@@ -141,7 +144,7 @@ async def test_migrate_and_keys_are_made_once(tmp_path: Path, fresh_database: st
     # As after a restore, which a database that was never used survives as well.
     first = await unionhall("migrate", "--restored", folder=tmp_path, **settings)
     keys = await unionhall("keys", "init", folder=tmp_path, **settings)
-    same = await unionhall("keys", "init", folder=tmp_path, **settings)
+    same = await unionhall("keys", "init", folder=tmp_path, is_warm=True, **settings)
 
     assert [code for code, _ in (first, keys, same)] == [0, 0, 0]
     assert "0001_" in first[1]
@@ -160,7 +163,7 @@ async def test_the_committed_schema_is_the_one_that_is_built(tmp_path: Path) -> 
 
 
 async def test_a_server_serves_whatever_comes_until_it_is_told_to_end(fresh_database: str) -> None:
-    async with running_server(fresh_database) as server:
+    async with running_server(fresh_database, is_warm=False) as server:
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.post(server.graphql, json={"query": "{ __typename }"})
             page = await client.get(server.graphql, headers={"accept": "text/html"})

@@ -37,7 +37,7 @@ def printed(server: Server) -> tuple[str, str]:
 async def test_what_is_printed_works_and_a_second_start_keeps_it(
     fresh_database: str,  # noqa: F811  # the fixture
 ) -> None:
-    first = await start(fresh_database, command=DEMO)
+    first = await start(fresh_database, command=DEMO, is_warm=False)
     sign_in, ask = printed(first)
     session = (await paste(sign_in)).json()["data"]["signIn"]
     viewer = (await paste(ask, session["accessToken"])).json()["data"]["viewer"]

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,6 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+
+from tests.support.program import Process, started
 
 ROOT = Path(__file__).parents[2]
 READY_S_MAX = 30.0
@@ -30,7 +31,7 @@ TEST_ROOT_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 class Server:
     """One running server. Its log is kept; ``assert_no_traceback`` reads it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int, log: Path) -> None:
+    def __init__(self, process: Process, port: int, log: Path) -> None:
         self.process = process
         self.port = port
         self._log = log
@@ -93,11 +94,14 @@ async def start(
     port: int | None = None,
     environ: Mapping[str, str] | None = None,
     command: Sequence[str] = ("serve",),
+    is_warm: bool = True,
 ) -> Server:
-    """Start a server against the database (as its owner's URL) and wait until it is ready."""
+    """Start a server against the database (as its owner's URL) and wait until it is ready; unless
+    it is to be ``is_warm``, as a person starts it, with all that it imports."""
     port = port or free_port()
     folder = Path(tempfile.mkdtemp(prefix="uh-server-"))
     log = folder / "log"
+    log.touch()
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("UNIONHALL_", "PORT"))}
     settings = {
         "UNIONHALL_DATABASE_URL": database_url,
@@ -106,15 +110,8 @@ async def start(
         "PORT": str(port),
         "PYTHONPATH": str(ROOT),
     }
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway.cli", *command),
-            cwd=folder,
-            env=inherited | settings | dict(environ or {}),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=out,
-            stderr=asyncio.subprocess.STDOUT,
-        )
+    given = inherited | settings | dict(environ or {})
+    process = await started(command, folder, given, log, is_warm=is_warm)
     server = Server(process, port, log)
     try:
         await _until_ready(server)
@@ -126,10 +123,14 @@ async def start(
 
 @asynccontextmanager
 async def running_server(
-    database_url: str, *, port: int | None = None, environ: Mapping[str, str] | None = None
+    database_url: str,
+    *,
+    port: int | None = None,
+    environ: Mapping[str, str] | None = None,
+    is_warm: bool = True,
 ) -> AsyncIterator[Server]:
     """A server for the block; stopped afterwards, in order. A traceback in its log is a failure."""
-    server = await start(database_url, port=port, environ=environ)
+    server = await start(database_url, port=port, environ=environ, is_warm=is_warm)
     try:
         yield server
     finally:
