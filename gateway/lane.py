@@ -1,9 +1,9 @@
 """The raw lane: uvicorn's WebSocket protocol, handed over to the live layer.
 
-The only file that knows uvicorn's and websockets' internals. ``LaneProtocol`` is uvicorn's own
-protocol. It puts itself into the ASGI scope; the application takes it over after the handshake,
-and from then on frames go straight from and to the socket: no task, no queue, no ASGI message. The
-write buffer can be seen and a dead peer can be cut.
+With ``gateway.handshake`` the only file that knows the WebSocket insides of uvicorn and websockets.
+``LaneProtocol`` is uvicorn's own protocol. It puts itself into the ASGI scope; the application
+takes it over after the handshake, and from then on frames go straight from and to the socket: no
+task, no queue, no ASGI message. The write buffer can be seen and a dead peer can be cut.
 """
 
 from __future__ import annotations
@@ -48,13 +48,16 @@ class LaneProtocol(WebSocketsSansIOProtocol):
         early, self.queue = self.queue, _NOWHERE
         self.writable = _ALWAYS
         self.close_timer = _KEPT
-        # What only the handshake needed is most of an idle socket's memory.
-        del self.scope, self.request, self.response
+        self._forget_handshake()
         while not early.empty():
             self._pass_on(early.get_nowait())
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
+
+    def _forget_handshake(self) -> None:
+        # What only the handshake needed is most of an idle socket's memory.
+        del self.scope, self.request, self.response
 
     def send_receive_event_to_app(self) -> None:
         """To whoever hears; invalid UTF-8 from a stranger is no error worth a traceback."""

@@ -1,9 +1,9 @@
 """uvicorn's HTTP, with bounds on heads, and a short way for what comes and goes in one piece.
 
-With ``gateway.lane`` the only file that knows uvicorn's insides. A peer that dribbles or never ends
-its head costs one timer and at most ``HEAD_BYTES_MAX`` plus one read; a head in one piece costs no
-timer. Under another server, or where anything is out of the ordinary, ``whole_body`` and ``answer``
-decline, and ASGI's ``receive`` and ``send`` do the same.
+With ``gateway.lane`` and ``gateway.handshake`` the only file that knows uvicorn's insides. A peer
+that dribbles or never ends its head costs one timer and at most ``HEAD_BYTES_MAX`` plus one read; a
+head in one piece costs no timer. Under another server, or where anything is out of the ordinary,
+``whole_body`` and ``answer`` decline, and ASGI's ``receive`` and ``send`` do the same.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Any, cast
 from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from gateway.handshake import QuickLane
+from gateway.lane import LaneProtocol
 
 HEAD_BYTES_MAX = 16_384
 """Request line and headers; browsers send two kilobytes, a GET with a query some more."""
@@ -78,6 +81,13 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
             cast("dict[str, Any]", self.scope)[CYCLE] = ref(self.cycle)
+
+    def handle_websocket_upgrade(self) -> None:
+        """A usual handshake is answered from what has been parsed; any other is parsed again."""
+        if self.ws_protocol_class is not LaneProtocol or not QuickLane.opened(self):
+            super().handle_websocket_upgrade()
+        # The parser and this refer to each other: each socket would leave cyclic garbage.
+        self.parser = None  # type: ignore[assignment]  # as uvicorn leaves it at the end
 
     def _await_head(self) -> None:
         if self._head_timer is None and not self.transport.is_closing():

@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 
 from gateway.lane import LANE, UVICORN_OPTIONS
 from gateway.sockets import GraphQLSockets
+from gateway.wire import BoundedHttp
 from tests.support.live import SmallNode
 
 OURS = Subprotocol("graphql-transport-ws")
@@ -73,7 +74,12 @@ async def serving_sockets(node: SmallNode, *, has_lane: bool) -> AsyncIterator[S
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, lifespan="off", log_level="warning", access_log=False, **UVICORN_OPTIONS
+        app,
+        http=BoundedHttp if has_lane else "auto",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        **UVICORN_OPTIONS,
     )
     running_server = uvicorn.Server(config)
     running_server.capture_signals = _leave_signals_alone  # type: ignore[assignment, method-assign]  # in a test
