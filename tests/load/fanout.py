@@ -9,6 +9,7 @@ from tests.load.clients.crowd import Opening
 from tests.load.databases import database_facts, database_server, fresh_database
 from tests.load.live import (
     ASGI,
+    FLOOR,
     OUR_WAY,
     RAW,
     STRAWBERRY,
@@ -47,13 +48,15 @@ FEW_DOCUMENTS = 10
 SLOW_SUBSCRIPTIONS = 16
 """Of the one who stops reading: its buffers are full after some twenty events."""
 TEN, EACH, SLOW = "ours_10_documents", "ours_n_documents", "ours_slow_reader"
-OURS_MANY, RAW_MANY = "ours_n5000", "websockets_n5000"
+OURS_MANY, RAW_MANY, FLOOR_MANY = "ours_n5000", "websockets_n5000", "floor_n5000"
 CPU = "cpu_us_per_delivery"
 _DOCUMENT_KEYS = (CPU, "last_p50_ms", "last_p99_ms")
 
 KEYS = {
     "cpu_us_per_delivery": "server CPU for one subscriber's frame, ours, microseconds",
     "cpu_vs_websockets_broadcast": "the same by raw `websockets` broadcast()",
+    "cpu_vs_floor": "the same by one prebuilt frame written to each transport, and nothing else",
+    "floor_vs_websockets_broadcast": "that floor by raw `websockets` broadcast()",
     "cpu_vs_asgi": "the same by plain ASGI sends on uvicorn",
     "cpu_vs_strawberry": "the same by strawberry's own subscriptions",
     "last_p50_ms": "ours, from the event's leaving until the last subscriber had it, median",
@@ -84,6 +87,7 @@ def peers() -> list[Program]:
     """The small servers that publish to all their sockets."""
     return [
         peer("raw_fanout", RAW),
+        peer("floor_fanout", FLOOR),
         peer("asgi_fanout", ASGI),
         peer("strawberry_fanout", STRAWBERRY),
     ]
@@ -106,7 +110,7 @@ def _candidates(pace: Pace, servers: Mapping[str, Server], watch: Watch) -> list
     slow = boards_opening(watch.tokens[-1], [watch.notice] * SLOW_SUBSCRIPTIONS)
     candidates = [
         ours(OURS, 1),
-        *(other(name) for name in (RAW, ASGI, STRAWBERRY)),
+        *(other(name) for name in (RAW, FLOOR, ASGI, STRAWBERRY)),
         ours(TEN, FEW_DOCUMENTS),
         ours(EACH, SUBSCRIBERS),
         ours(SLOW, 1, slow_opening=slow, slow_subscriptions=SLOW_SUBSCRIPTIONS),
@@ -117,10 +121,15 @@ def _candidates(pace: Pace, servers: Mapping[str, Server], watch: Watch) -> list
 def _many(servers: Mapping[str, Server], watch: Watch) -> list[Candidate]:
     plan = {"events": MANY_EVENTS, "warm": MANY_WARM, "topic": ""}
     openings = [board_opening(token, watch.notice) for token in watch.tokens[:MANY]]
-    raw = plan | WAYS[RAW] | {"openings": peer_openings(RAW, MANY)}
+
+    def other(name: str, many: str) -> Candidate:
+        asked = plan | WAYS[name] | {"openings": peer_openings(name, MANY)}
+        return Candidate(servers[name], CLIENT, asked, many)
+
     return [
         our_candidate(servers[OURS], OURS_MANY, watch, openings, plan),
-        Candidate(servers[RAW], CLIENT, raw, RAW_MANY),
+        other(RAW, RAW_MANY),
+        other(FLOOR, FLOOR_MANY),
     ]
 
 
@@ -145,6 +154,8 @@ def _figures(measured: Sequence[Figures]) -> Figures:
     return {
         **of(middle, OURS, (CPU, "last_p50_ms", "last_p99_ms")),
         "cpu_vs_websockets_broadcast": ratio(measured, CPU, OURS, RAW),
+        "cpu_vs_floor": ratio(measured, CPU, OURS, FLOOR),
+        "floor_vs_websockets_broadcast": ratio(measured, CPU, FLOOR, RAW),
         "cpu_vs_asgi": ratio(measured, CPU, OURS, ASGI),
         "cpu_vs_strawberry": ratio(measured, CPU, OURS, STRAWBERRY),
         "lost": sum(total(measured, name, "lost", "slow_lost") for name in ours),
@@ -156,7 +167,10 @@ def _figures(measured: Sequence[Figures]) -> Figures:
         },
         "slow_reader": of(middle, SLOW, slow),
         "n5000": of(middle, OURS_MANY, _DOCUMENT_KEYS)
-        | {"cpu_vs_websockets_broadcast": ratio(measured, CPU, OURS_MANY, RAW_MANY)},
+        | {
+            "cpu_vs_websockets_broadcast": ratio(measured, CPU, OURS_MANY, RAW_MANY),
+            "floor_vs_websockets_broadcast": ratio(measured, CPU, FLOOR_MANY, RAW_MANY),
+        },
         **verdict(measured),
         "peers": middle,
         "rounds": list(measured),

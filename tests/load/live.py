@@ -11,10 +11,11 @@ from tests.load.clients.crowd import Opening
 from tests.load.peers.members import token_of
 
 SUBPROTOCOL = {"Sec-WebSocket-Protocol": "graphql-transport-ws"}
-RAW, ASGI, STRAWBERRY = "websockets", "asgi", "strawberry"
+RAW, FLOOR, ASGI, STRAWBERRY = "websockets", "floor", "asgi", "strawberry"
 OUR_WAY: dict[str, Any] = {"path": "/graphql", "headers": SUBPROTOCOL}
 WAYS: Mapping[str, dict[str, Any]] = {
     RAW: {"path": "/", "headers": {}},
+    FLOOR: {"path": "/", "headers": {}},
     ASGI: {"path": "/", "headers": {}},
     STRAWBERRY: {"path": "/graphql/", "headers": SUBPROTOCOL},
 }
