@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from domain.kernel.actor import SYSTEM
@@ -30,9 +31,13 @@ RECEIPT_WORK_S_MAX = 60
 """A receipt is committed within this of its ``at``: four times the statement timeout."""
 PENDING_MAX = 10_000
 """Notices waiting in this process; more are left to the sweep."""
-STALE_BOARDS_MAX = 500
-"""Boards of one sweep; the next sweep finds the rest."""
+SWEEP_RECEIPTS_MAX = 5_000
+"""Receipts of one page of a sweep, read from their index alone: some milliseconds."""
 
+_RECEIPT_WORK_MAX = timedelta(seconds=RECEIPT_WORK_S_MAX)
+_FLUSH_GAP = timedelta(milliseconds=FLUSH_GAP_MS)
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_ID = UUID(int=0)
 _COUNTS = ("delivered", "read", "confirmed", "confirmed_late")
 _log = logging.getLogger(__name__)
 
@@ -48,7 +53,7 @@ async def flush_board(w: Work, notice_id: UUID) -> bool:
     if not rows:
         return True
     # Of two processes the second waited for the lock, and ``flushed_at`` may lie after its ``now``.
-    if w.now - rows[0]["flushed_at"] < timedelta(milliseconds=FLUSH_GAP_MS):
+    if w.now - rows[0]["flushed_at"] < _FLUSH_GAP:
         return False
     counts = await _count(w, notice_id)
     await w.execute(
@@ -77,19 +82,56 @@ async def _count(w: Work, notice_id: UUID) -> dict[str, int]:
     }
 
 
-async def find_stale_boards() -> list[UUID]:
-    """Notices with a receipt that may have come after the last counting.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where among the receipts, in the order of their index, a sweep stands."""
+
+    at: datetime
+    notice_id: UUID = _FIRST_ID
+
+
+async def find_stale_boards(after: Place) -> tuple[list[UUID], Place | None]:
+    """Notices with a receipt that may have come after the last counting, of one page of receipts.
 
     A receipt that was being written during the counting shows only after it, under an earlier
-    ``at``: so each board is counted once more when its last receipt is RECEIPT_WORK_S_MAX old.
+    ``at``: so each board is counted once more when its last receipt is RECEIPT_WORK_S_MAX old. Also
+    answers where the next page begins, None after the last one. Reads the index of receipts from
+    there on, and the boards that it names.
     """
-    rows = await fetch(
-        "SELECT b.notice_id FROM notice_board b WHERE EXISTS (SELECT 1 FROM notice_receipt c"
-        " WHERE c.notice_id = b.notice_id AND c.at > b.flushed_at - $1::interval) LIMIT $2",
-        timedelta(seconds=RECEIPT_WORK_S_MAX),
-        STALE_BOARDS_MAX,
+    rows = await fetch(_PAGE_SQL, after.at, after.notice_id, _RECEIPT_WORK_MAX, SWEEP_RECEIPTS_MAX)
+    stale = [row["notice_id"] for row in rows if row["is_stale"]]
+    if not rows or rows[-1]["n"] < SWEEP_RECEIPTS_MAX:
+        return stale, None
+    return stale, Place(rows[-1]["at"], rows[-1]["notice_id"])
+
+
+_PAGE_SQL = """
+WITH page AS (
+    SELECT c.at, c.notice_id, row_number() OVER (ORDER BY c.at, c.notice_id) AS n
+      FROM notice_receipt c WHERE (c.at, c.notice_id) > ($1::timestamptz, $2::uuid)
+     ORDER BY c.at, c.notice_id LIMIT $4
+), latest AS (
+    SELECT notice_id, max(at) AS at, max(n) AS n FROM page GROUP BY notice_id
+)
+SELECT l.notice_id, l.at, l.n, coalesce(l.at > b.flushed_at - $3::interval, false) AS is_stale
+  FROM latest l LEFT JOIN LATERAL (
+      SELECT flushed_at FROM notice_board WHERE notice_id = l.notice_id OFFSET 0
+  ) b ON true ORDER BY l.n
+"""
+
+
+async def find_swept_to() -> datetime:
+    """How far an earlier sweep of any process came; the beginning of time before the first one."""
+    rows = await fetch("SELECT swept_to FROM notice_sweep WHERE id = 1")
+    return rows[0]["swept_to"] if rows else _BEGINNING
+
+
+async def _remember_swept(w: Work, swept_to: datetime) -> None:
+    await w.execute(
+        "INSERT INTO notice_sweep AS s (id, swept_to) VALUES (1, $1)"
+        " ON CONFLICT (id) DO UPDATE SET swept_to = greatest(s.swept_to, excluded.swept_to)",
+        swept_to,
     )
-    return [row["notice_id"] for row in rows]
 
 
 class BoardFlusher:
@@ -102,6 +144,7 @@ class BoardFlusher:
         self._sleep = sleep
         self._pending: dict[UUID, None] = {}
         self._sweep_at: datetime = works.clock.now()
+        self._swept_to: datetime | None = None
 
     def nudge(self, notice_id: str) -> None:
         """Remember to flush this notice's board: bounded, never blocks, never raises."""
@@ -123,12 +166,32 @@ class BoardFlusher:
         """Flush what waits; sweep if it is time."""
         if self._works.clock.now() >= self._sweep_at:
             self._sweep_at = self._works.clock.now() + timedelta(seconds=SWEEP_S)
-            for notice_id in await find_stale_boards():
-                self.nudge(str(notice_id))
+            await self._sweep()
         for notice_id in list(self._pending):
             # Forgotten first: a nudge that arrives during the flush must not be.
             del self._pending[notice_id]
-            async with self._works.open(SYSTEM) as w:
-                is_done = await flush_board(w, notice_id)
-            if not is_done:
+            if not await self._flush(notice_id):
                 self.nudge(str(notice_id))
+
+    async def _sweep(self) -> None:
+        """Flush every stale board; what fails is found by the next sweep, from the same place.
+
+        A board that was counted within the gap is passed over: what that counting did not see is
+        younger than where the next sweep begins.
+        """
+        swept_to = self._works.clock.now() - _FLUSH_GAP
+        begins = self._swept_to or await find_swept_to()
+        place: Place | None = Place(begins - _RECEIPT_WORK_MAX)
+        has_flushed = False
+        while place is not None:
+            found, place = await find_stale_boards(place)
+            for notice_id in found:
+                has_flushed |= await self._flush(notice_id)
+        if has_flushed:  # else nobody has to know: it is as quick to find again
+            async with self._works.open(SYSTEM) as w:
+                await _remember_swept(w, swept_to)
+        self._swept_to = swept_to
+
+    async def _flush(self, notice_id: UUID) -> bool:
+        async with self._works.open(SYSTEM) as w:
+            return await flush_board(w, notice_id)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from tortoise import fields
 from tortoise.models import Model
 
+from domain.kernel.fields import AssignedIntField
 from domain.kernel.ids import new_id
 from domain.org.models import Union
 
@@ -121,7 +122,8 @@ class NoticeReceipt(Model):
     class Meta:
         table = "notice_receipt"
         unique_together = (("notice_id", "union_id", "account_id", "kind"),)
-        indexes = (("notice_id", "at"),)
+        # What came after an instant, and of which notice, without reading a row of the table.
+        indexes = (("at", "notice_id"),)
 
 
 class Step(StrEnum):
@@ -170,3 +172,14 @@ class NoticeBoard(Model):
 
     class Meta:
         table = "notice_board"
+
+
+class NoticeSweep(Model):
+    """One row: how far receipts have been looked at for boards that nobody counted again."""
+
+    id = AssignedIntField(primary_key=True)
+    swept_to = fields.DatetimeField()
+    """What was received a minute before it, the longest that a receipt takes, is on its board."""
+
+    class Meta:
+        table = "notice_sweep"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from domain.kernel.database import fetch
 from domain.kernel.work import Works
+from domain.notices.board import Place, find_stale_boards
 from tests.support.asking import an_engine, ask_everything
 from tests.support.federation import a_busy_federation
 from tests.support.growing import GROWING, Growth, grow
@@ -26,9 +27,11 @@ async def test_nothing_that_clients_ask_scans_a_table_that_grows(
     ran: list[Ran] = []
     async with watched_plans("custom") as plans:
         await ask_everything(engine, works.clock, askers)
+        await find_stale_boards(Place(works.clock.now()))
     ran += plans
     async with watched_plans("generic") as plans:
         await ask_everything(engine, works.clock, askers)
+        await find_stale_boards(Place(works.clock.now()))
     ran += plans
 
     read = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,7 @@ from domain.kernel.database import fetch
 from domain.kernel.ids import new_id
 from domain.kernel.work import Works
 from domain.notices import board as boards
-from domain.notices.board import BoardFlusher, find_stale_boards, flush_board
+from domain.notices.board import BoardFlusher, Place, find_stale_boards, flush_board
 from domain.notices.receipts import confirm, receive
 from domain.notices.rules import Audience
 from tests.support.announcing import RememberedAnnouncements
@@ -33,6 +34,14 @@ async def confirm_for_a(works: Works, m: Matrix, notice_id: UUID) -> None:
 async def flush(works: Works, notice_id: UUID) -> bool:
     async with works.open(SYSTEM) as w:
         return await flush_board(w, notice_id)
+
+
+async def stale_boards() -> list[UUID]:
+    found, place = [], Place(datetime(1970, 1, 1, tzinfo=UTC))
+    while place is not None:
+        page, place = await find_stale_boards(place)
+        found += page
+    return found
 
 
 def board_facts(announcements: RememberedAnnouncements) -> list[dict[str, object]]:
@@ -117,23 +126,78 @@ async def test_a_board_is_stale_until_it_was_counted_well_after_its_last_receipt
 ) -> None:
     m = await a_matrix()
     notice_id = await to_the_east(works, m)
-    assert await find_stale_boards() == []
+    assert await stale_boards() == []
     clock.advance(hours=5)
     await confirm_for_a(works, m, notice_id)
     clock.advance(hours=5)
-    assert await find_stale_boards() == [notice_id]
+    assert await stale_boards() == [notice_id]
     await flush(works, notice_id)
-    assert await find_stale_boards() == []
+    assert await stale_boards() == []
 
     # A receipt of this very moment may have commit neighbours that the counting didn't see.
     async with works.open(an_officer(m.b)) as w:
         await receive(w, [notice_id])
     clock.advance(seconds=boards.RECEIPT_WORK_S_MAX - 1)
     await flush(works, notice_id)
-    assert await find_stale_boards() == [notice_id]
+    assert await stale_boards() == [notice_id]
     clock.advance(seconds=1)
     await flush(works, notice_id)
-    assert await find_stale_boards() == []
+    assert await stale_boards() == []
+
+
+async def test_a_sweep_reads_page_after_page_and_later_ones_only_what_came_since(
+    works: Works, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boards, "SWEEP_RECEIPTS_MAX", 2)
+    m = await a_matrix()
+    notices = [await to_the_east(works, m) for _ in range(3)]
+    for notice_id in notices:
+        for union in (m.a, m.b):
+            clock.advance(seconds=1)
+            async with works.open(an_officer(union)) as w:
+                await receive(w, [notice_id])
+    assert await stale_boards() == notices
+    assert await find_stale_boards(Place(clock.now() - timedelta(seconds=1))) == (
+        [notices[2]],
+        Place(clock.now(), notices[2]),
+    )
+
+    clock.advance(hours=1)
+    await BoardFlusher(works).tick()
+    assert [row["delivered"] for row in await fetch("SELECT delivered FROM notice_board")] == [
+        2
+    ] * 3
+
+    # Another process, later: what was swept is not looked at again, whatever its board says.
+    clock.advance(hours=1)
+    await confirm_for_a(works, m, notices[0])
+    async with works.open(SYSTEM) as w:
+        await w.execute(
+            "UPDATE notice_board SET delivered = 0, flushed_at = published_at"
+            "  FROM notice WHERE id = notice_id AND id = $1",
+            notices[1],
+        )
+    await BoardFlusher(works).tick()
+    rows = await fetch("SELECT delivered, confirmed FROM notice_board ORDER BY notice_id")
+    assert [tuple(row) for row in rows] == [(2, 1), (0, 0), (2, 0)]
+
+
+async def test_a_sweep_that_fails_is_done_again_from_the_same_place(
+    works: Works, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    m = await a_matrix()
+    notice_id = await to_the_east(works, m)
+    await confirm_for_a(works, m, notice_id)
+    clock.advance(hours=1)
+    flusher = BoardFlusher(works)
+    with monkeypatch.context() as broken:
+        broken.setattr(boards, "_count", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await flusher.tick()
+    assert await fetch("SELECT * FROM notice_sweep") == []
+    clock.advance(seconds=boards.SWEEP_S)
+    await flusher.tick()
+    assert await stale_boards() == []
 
 
 class Ticks:
