@@ -9,6 +9,7 @@ from contextvars import ContextVar
 import pytest
 
 from domain.kernel.together import Together
+from tests.support.redis_server import eventually
 from tests.support.timers import settle
 
 WHOSE: ContextVar[str] = ContextVar("whose", default="nobody's")
@@ -56,6 +57,39 @@ async def test_no_more_questions_are_under_way_than_may_be() -> None:
     answers.door.set()
     await asyncio.gather(*asking)
     assert answers.asked == [[0], [1], [2, 3, 4]]
+
+
+async def test_a_question_waits_a_moment_for_company_while_another_is_under_way() -> None:
+    answers = Answers()
+    together = Together(answers, many_max=9, at_once_max=2, gather_s=0.001)
+    asking = [asyncio.create_task(together.ask(key)) for key in (0, 1, 2)]
+    await settle()
+    assert answers.asked == [[0]], "nobody else was asked for: it waits for nobody"
+
+    await eventually(lambda: len(answers.asked) == 2)
+    assert answers.asked == [[0], [1, 2]]
+    asking += [asyncio.create_task(together.ask(key)) for key in (3, 4)]
+    await settle()
+    answers.door.set()
+    assert await asyncio.gather(*asking) == [0, 10, 20, 30, 40]
+    assert answers.asked == [[0], [1, 2], [3, 4]]
+    assert await together.ask(5) == 50
+
+
+async def test_who_waits_for_company_when_the_process_ends_is_told() -> None:
+    answers = Answers()
+    together = Together(answers, many_max=9, at_once_max=2, gather_s=60)
+    asking = [asyncio.create_task(together.ask(key)) for key in (0, 1)]
+    await settle()
+    (gathering,) = together._asking
+    gathering.cancel()
+    answers.door.set()
+
+    first, second = await asyncio.gather(*asking, return_exceptions=True)
+    assert first == 0
+    assert isinstance(second, asyncio.CancelledError)
+    assert answers.asked == [[0]]
+    assert await together.ask(5) == 50
 
 
 async def test_a_question_that_fails_fails_for_those_who_shared_it_and_for_nobody_else() -> None:

@@ -12,6 +12,7 @@ import pytest
 from domain.access import actors
 from gateway.wiring import Sessions
 from tests.support.live import TOKEN, SmallClient, SmallNode
+from tests.support.redis_server import eventually
 from tests.support.timers import settle
 
 INIT = json.dumps({"type": "connection_init", "payload": {"token": TOKEN}}).encode()
@@ -37,7 +38,7 @@ async def test_a_look_that_fails_refuses_all_who_shared_it_for_now_and_nobody_fo
     monkeypatch.setattr(actors, "admit_tokens", down)
     node.hub.node.authenticator = Sessions(node.clock)
     clients = all_at_once(node, 7)
-    await settle()
+    await eventually(lambda: all(client.socket.closed for client in clients))
 
     assert sum(asked) == 7
     assert len(asked) < 7
