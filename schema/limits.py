@@ -52,6 +52,16 @@ Cost: TypeAlias = Callable[[Mapping[str, Any], dict[str, int]], int]
 
 
 @dataclass(frozen=True, slots=True)
+class _Fixed:
+    """A cost that no variable changes: most are, and cost nothing to evaluate."""
+
+    amount: int
+
+    def __call__(self, _variables: Mapping[str, Any], _known: dict[str, int]) -> int:
+        return self.amount
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """What a selection amounts to: levels, aliases, directives, and its cost as a formula."""
 
@@ -114,6 +124,9 @@ class _Measuring:
         self.open.add(name)
         measured = self.measure(definition.selection_set)
         self.open.discard(name)
+        if isinstance(measured.cost, _Fixed):
+            self.known[name] = measured
+            return measured
 
         def cost(variables: Mapping[str, Any], known: dict[str, int]) -> int:
             if name not in known:
@@ -187,9 +200,11 @@ def _is_introspection(operation: OperationDefinitionNode, measuring: _Measuring)
 
 
 def _sum(costs: list[Cost]) -> Cost:
-    if not costs:
-        return lambda _variables, _known: 0
-    return lambda variables, known: sum(cost(variables, known) for cost in costs)
+    fixed = sum(cost.amount for cost in costs if isinstance(cost, _Fixed))
+    others = [cost for cost in costs if not isinstance(cost, _Fixed)]
+    if not others:
+        return _Fixed(fixed)
+    return lambda variables, known: fixed + sum(cost(variables, known) for cost in others)
 
 
 def _times(node: FieldNode, inner: Cost) -> Cost:
@@ -198,8 +213,7 @@ def _times(node: FieldNode, inner: Cost) -> Cost:
         if argument.name.value not in {"first", "last"}:
             continue
         if isinstance(argument.value, IntValueNode):
-            rows = min(abs(int(argument.value.value[:6])), PAGE_ROWS_MAX)
-            return lambda variables, known: 1 + rows * inner(variables, known)
+            return _so_often(min(abs(int(argument.value.value[:6])), PAGE_ROWS_MAX), inner)
         if isinstance(argument.value, VariableNode):
             name = argument.value.name.value
             return lambda variables, known: 1 + _rows(variables.get(name)) * inner(variables, known)
@@ -207,7 +221,12 @@ def _times(node: FieldNode, inner: Cost) -> Cost:
         isinstance(child, FieldNode) and child.name.value in {"edges", "pageInfo"}
         for child in (node.selection_set.selections if node.selection_set else ())
     )
-    rows = PAGE_ROWS_DEFAULT if has_page else 1
+    return _so_often(PAGE_ROWS_DEFAULT if has_page else 1, inner)
+
+
+def _so_often(rows: int, inner: Cost) -> Cost:
+    if isinstance(inner, _Fixed):
+        return _Fixed(1 + rows * inner.amount)
     return lambda variables, known: 1 + rows * inner(variables, known)
 
 
