@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from domain.access.models import AccountKind
 from domain.access.roles import Role
@@ -98,6 +98,15 @@ class Caller:
 
         await until(is_read)
 
+    async def lay_down(self, role: Role) -> None:
+        """Give back a role that one has."""
+        viewer = (await self.ask("{ viewer { accountId } }"))["viewer"]
+        query = "query ($id: ID!) { grants(accountId: $id) { id role } }"
+        grants = (await self.ask(query, id=viewer["accountId"]))["grants"]
+        [own] = [each["id"] for each in grants if each["role"] == role.name]
+        revoke = "mutation ($id: ID!) { revokeGrant(input: {grantId: $id}) { __typename } }"
+        await self.ask(revoke, id=own)
+
     async def texts(self, conversation: str) -> list[str]:
         """What was said, as the server has it; a hundred at most."""
         data = await self.ask(
@@ -124,6 +133,11 @@ class Hall:
     def url(self) -> str:
         """Where browsers go."""
         return f"http://127.0.0.1:{self.tunnel.port}"
+
+    async def reconnect(self, page: Page) -> None:
+        """The tunnel is over, and the browser says so, as it does when a network comes back."""
+        await self.tunnel.open()
+        await page.evaluate("dispatchEvent(new Event('online'))")
 
     async def restart(self) -> None:
         """Kill the server and start it anew, at the same place."""

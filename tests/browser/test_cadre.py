@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from domain.access.models import AccountKind
 from domain.access.roles import Role
@@ -20,6 +20,7 @@ from domain.vault import service as vault
 from domain.vault.passwords import Profile
 from schema.nodes import global_id
 from tests.browser.conftest import Caller, Hall
+from tests.browser.taking import assert_taken
 from tests.support.access import PASSWORD, a_grant, an_account
 from tests.support.browser import DESK, PHONE, Screen, screen
 from tests.support.matrix import Spot, a_union
@@ -127,15 +128,21 @@ async def test_a_cadre_publishes_to_20_chairs_and_sees_the_board_fill(
         page = desk.page
         await at_inbox(phone, first)
         await desk.sign_in(zone.cadre.phone or "", PASSWORD)
+        await choose_offline(hall, page)
         await write(page)
         await desk.assert_accessible()
         sending = page.get_by_role("dialog").get_by_role("button", name=f"发给 {CHAIRS} 家工会")
-        await sending.dblclick()
+        await page.route("**/graphql", lose_the_answer, times=1)
+        await sending.click()
+        refused = page.get_by_role("dialog").get_by_role("alert")
+        await expect(refused).to_have_text("网络已断开，请稍后再试。")
+        await assert_taken(page, sending.dblclick, "dialog .is-loading")
         await page.wait_for_url("**/cadre/sent/*")
         await figure(page, "confirmed", 0)
         await figure(page, "delivered", 1)  # the phone was open: nobody did anything
 
-        await phone.page.get_by_role("button", name="确认收到").click()
+        confirming = phone.page.get_by_role("button", name="确认收到")
+        await assert_taken(phone.page, confirming.click, ".van-button--loading")
         await expect(phone.page.get_by_text("已确认")).to_be_visible()
         await phone.assert_accessible()
         await figure(page, "confirmed", 1)
@@ -148,7 +155,9 @@ async def test_a_cadre_publishes_to_20_chairs_and_sees_the_board_fill(
         await desk.assert_accessible()
 
         await page.get_by_role("button", name=re.compile("^催办")).click()
-        await page.get_by_role("button", name="发出催办").click()
+        await desk.assert_accessible()
+        nudging = page.get_by_role("button", name="发出催办")
+        await assert_taken(page, nudging.click, "dialog .is-loading")
         await expect(page.get_by_role("button", name=re.compile("^催办"))).to_be_disabled()
         await confirm_all(callers[half:], others[half:], notice)
         await figure(page, "confirmed", CHAIRS)
@@ -156,6 +165,33 @@ async def test_a_cadre_publishes_to_20_chairs_and_sees_the_board_fill(
         await expect(page.locator(".parts .is-full")).to_have_count(3)
         listed = await (await hall.caller(zone.cadre)).ask("{ publishedNotices { totalCount } }")
         assert listed["publishedNotices"]["totalCount"] == 1
+
+
+async def choose_offline(hall: Hall, page: Page) -> None:
+    """What is chosen without a network is said to be uncounted, and counted once there is one."""
+    await page.get_by_role("link", name="发通知", exact=True).first.click()
+    count = page.locator(".preview-count")
+    await expect(count).to_have_text(f"{CHAIRS} 家工会")
+    await hall.tunnel.cut()
+    await page.get_by_label("企业所有制").select_option("国有")
+    await expect(count).to_have_text("网络已断开，请稍后再试。")
+    await page.get_by_label("标题").fill("没有网络时写的")
+    await hall.reconnect(page)
+    await expect(count).to_have_text("0 家工会")
+    await page.get_by_label("企业所有制").select_option("不限")
+    await page.get_by_role("link", name="已发通知").click()
+    await expect(page.get_by_text("还没有发过通知。")).to_be_visible()
+    # Pages are fetched ahead, so some could not be: they have their styles all the same.
+    rules = "all => all.map((link) => link.sheet.cssRules.length)"
+    assert all(await page.locator("link[rel=stylesheet]").evaluate_all(rules))
+    await page.get_by_role("link", name="发通知", exact=True).first.click()
+    await expect(page.get_by_label("标题")).to_have_value("没有网络时写的")
+
+
+async def lose_the_answer(route: Route) -> None:
+    """The server does what is asked, and the page never hears of it."""
+    await route.fetch()
+    await route.abort()
 
 
 async def confirm_all(callers: list[Caller], chairs: list[Chair], notice: str) -> None:
@@ -233,3 +269,9 @@ async def test_a_correction_and_a_withdrawal_are_seen_at_once_with_their_reason(
         await expect(phone.page.get_by_text("这条通知已撤回：重复发布")).to_be_visible()
         await expect(phone.page.get_by_role("button", name="确认收到")).to_have_count(0)
         await expect(page.get_by_role("button", name=re.compile("^催办"))).to_have_count(0)
+        await desk.assert_accessible()
+
+        await (await hall.caller(zone.cadre)).ask("mutation { signOutEverywhere { endedCount } }")
+        await page.wait_for_url("**/sign-in")
+        await expect(page.get_by_text("您的登录已结束")).to_be_visible()
+        assert TITLE not in await page.content()

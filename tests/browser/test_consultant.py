@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
+from domain.access.roles import Role
 from domain.access.service import NewAccount
 from domain.kernel.ids import new_id
 from tests.browser.conftest import Caller, Hall
+from tests.browser.taking import assert_taken
 from tests.support.access import PASSWORD
 from tests.support.browser import DESK, Screen, screen
 
@@ -93,7 +95,7 @@ async def test_two_talks_are_led_by_the_keyboard_alone(hall: Hall, chrome: Brows
         await person.assert_accessible()
         await page.keyboard.press("Escape")
 
-        await page.keyboard.press("F2")
+        await assert_taken(page, lambda: page.keyboard.press("F2"), ".cw-queue .is-loading")
         await expect(column(page, "工作压力")).to_be_visible()
         await type_in(page, "您好，我在听。可以吗?")
         await page.keyboard.press("F2")
@@ -104,19 +106,33 @@ async def test_two_talks_are_led_by_the_keyboard_alone(hall: Hall, chrome: Brows
         await page.keyboard.press("?")
         await expect(page.get_by_role("dialog")).to_have_count(0)
         await page.keyboard.press("Backspace")
-        await type_in(page, "请讲")
-
+        await expect(page.locator("[data-mark=sent]")).to_have_count(2)
+        await page.keyboard.insert_text("请讲")
+        await assert_taken(page, lambda: page.keyboard.press("Enter"), "[data-mark=sending]")
         await expect(page.locator("[data-mark=sent]")).to_have_count(3)
-        assert await first.texts(await conversation_of(first)) == ["您好，我在听。可以吗?", "请讲"]
+
+        await hall.tunnel.cut()
+        await type_in(page, "不急")
+        await expect(page.locator("[data-mark=waiting]")).to_have_count(1)
+        await expect(page.get_by_text("网络已断开，恢复后会自动继续。")).to_be_visible()
+        await column(page, "婚姻家庭").get_by_role("button", name="结束").click()
+        ending = page.get_by_role("dialog").get_by_role("button", name="结束咨询")
+        await ending.click()
+        await expect(page.get_by_role("alert")).to_have_text("网络已断开，请稍后再试。")
+        await hall.reconnect(page)
+        await expect(page.locator("[data-mark=sent]")).to_have_count(4)
+        said = ["您好，我在听。可以吗?", "请讲", "不急"]
+        assert await first.texts(await conversation_of(first)) == said
         assert await second.texts(await conversation_of(second)) == ["您慢慢说"]
         await expect(page.get_by_text("您的窗口已满（2 个）")).to_be_visible()
         await expect(page.get_by_role("button", name="接案：亲子教育")).to_be_disabled()
         await person.assert_accessible()
 
-        await column(page, "婚姻家庭").get_by_role("button", name="结束").click()
-        await page.get_by_role("dialog").get_by_role("button", name="结束咨询").click()
+        await assert_taken(page, ending.click, "dialog .is-loading")
         await expect(page.get_by_text("本次咨询已结束，会员可以重新开始。")).to_be_visible()
-        await page.get_by_role("button", name="接案：亲子教育").click()
+        await expect(column(page, "婚姻家庭")).to_be_focused()
+        taking = page.get_by_role("button", name="接案：亲子教育")
+        await assert_taken(page, taking.click, ".cw-entry.is-taking")
         await expect(column(page, "亲子教育")).to_be_visible()
         assert await conversation_of(third)
 
@@ -124,6 +140,8 @@ async def test_two_talks_are_led_by_the_keyboard_alone(hall: Hall, chrome: Brows
         await expect(page.locator(".cw-running .cw-row")).to_have_count(2)
         await page.get_by_role("link", name="个案").click()
         await page.get_by_role("button", name="已结束").click()
+        await expect(page.locator(".cw-case")).to_have_count(1)
+        await person.assert_accessible()
         await page.get_by_role("button", name="婚姻家庭").click()
         await expect(column(page, "婚姻家庭").get_by_text("您慢慢说")).to_be_visible()
 
@@ -161,14 +179,21 @@ async def test_somebody_was_quicker(hall: Hall, chrome: Browser) -> None:
         await page.get_by_role("button", name="接案：工作压力").click()
         await expect(column(page, "工作压力")).to_be_visible()
 
-        await page.get_by_role("button", name="忙碌").click()
+        busy = page.get_by_role("button", name="忙碌")
+        await assert_taken(page, busy.click, "[data-state=BUSY][aria-pressed=true]")
         await page.get_by_role("button", name="设置").click()
-        await page.get_by_role("button", name="减少一个").click()
+        fewer = page.get_by_role("button", name="减少一个")
+        await assert_taken(page, fewer.click, ".cw-setting[aria-busy=true]")
         await expect(page.get_by_role("status").get_by_text("8")).to_be_visible()
         await person.assert_accessible()
         mine = await hall.caller(account)
         window = (await mine.ask("{ myWindow { capacity consultant { state } } }"))["myWindow"]
         assert window == {"capacity": 8, "consultant": {"state": "BUSY"}}
+
+        await mine.ask("mutation { signOutEverywhere { endedCount } }")
+        await page.wait_for_url("**/sign-in")
+        await expect(page.get_by_text("您的登录已结束")).to_be_visible()
+        assert "工作压力" not in await page.content()
 
 
 async def window_of(hall: Hall, account: NewAccount) -> str:
@@ -281,7 +306,8 @@ async def test_a_hand_over_cuts_off_the_old_page_and_opens_the_new(
 async def hand_over(page: Page, to: str) -> None:
     await page.get_by_role("button", name="转介").click()
     await page.get_by_label(to).check()
-    await page.get_by_role("button", name="请会员决定").click()
+    asking = page.get_by_role("button", name="请会员决定")
+    await assert_taken(page, asking.click, "dialog .is-loading")
     await expect(page.get_by_text(f"已请会员决定是否转给{to}")).to_be_visible()
 
 
@@ -307,14 +333,7 @@ async def test_a_right_that_is_lost_empties_the_desk(hall: Hall, chrome: Browser
         await expect(page.locator("[data-mark=sent]")).to_be_visible()
 
         mine = await hall.caller(account)
-        grants = await mine.ask(
-            "query ($id: ID!) { grants(accountId: $id) { id } }",
-            id=(await mine.ask("{ viewer { accountId } }"))["viewer"]["accountId"],
-        )
-        await mine.ask(
-            "mutation ($id: ID!) { revokeGrant(input: {grantId: $id}) { __typename } }",
-            id=grants["grants"][0]["id"],
-        )
+        await mine.lay_down(Role.COUNSELLOR)
         lost = page.get_by_text("这里的内容您已不能查看")
         await expect(lost).to_be_visible(timeout=WITHIN_MS)
         assert "只有我们知道" not in await page.content()

@@ -6,6 +6,7 @@ import { say } from "./saying";
 import { session, sessionKnown } from "./session";
 
 const RELOADED = "unionhall.reloaded";
+const STYLE_MS_MAX = 1_000; // a page is better plain than late
 const RELOAD_EVERY_MS = 30_000; // a page that cannot be had twice in a row is not there
 
 const routes: RouteRecordRaw[] = rooms.map((room) => ({
@@ -30,9 +31,39 @@ export const home = (): string => `/${roomsOf(session.viewer)[0]?.name ?? "sign-
 /** A page is on its way: its files may have to be fetched first. */
 export const isUnderWay = ref(false);
 
+/** A style could not be had, as in a tunnel. Whoever loads pages takes it for there; so it is asked for anew. */
+let isStyleMissing = false;
+addEventListener("vite:preloadError", () => (isStyleMissing = true));
+
+/** Chromium has a sheet for one that could not be had too, and refuses to tell its rules. */
+function hasRules(link: HTMLLinkElement): boolean {
+  try {
+    return (link.sheet?.cssRules.length ?? 0) > 0;
+  } catch {
+    return false;
+  }
+}
+
+async function mendStyles(): Promise<void> {
+  if (!isStyleMissing) return;
+  isStyleMissing = false;
+  const missing = [...document.querySelectorAll<HTMLLinkElement>("link[rel=stylesheet]")].filter((link) => !hasRules(link));
+  const comings = missing.map(async (link) => {
+    const anew = link.cloneNode() as HTMLLinkElement;
+    const coming = new Promise((done) => {
+      anew.onload = done;
+      anew.onerror = () => done((isStyleMissing = true));
+    });
+    link.replaceWith(anew);
+    await coming;
+  });
+  await Promise.race([Promise.all(comings), new Promise((late) => setTimeout(late, STYLE_MS_MAX))]);
+}
+
 router.beforeEach(async (to) => {
   isUnderWay.value = true;
   await sessionKnown();
+  await mendStyles();
   const name = to.meta.room;
   if (typeof name !== "string") return home();
   const room = rooms.find((each) => each.name === name);
