@@ -30,7 +30,7 @@ from strawberry.relay import GlobalID
 from strawberry.scalars import is_scalar
 from strawberry.types.arguments import StrawberryArgument, convert_argument, convert_arguments
 from strawberry.types.base import StrawberryOptional, has_object_definition
-from strawberry.types.enum import has_enum_definition
+from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.unset import UNSET
 
 from schema.plans.inputs import default_of
@@ -127,7 +127,9 @@ class Arguments:
         registry = self._schema.schema_converter.scalar_registry
         if type(type_) is StrawberryOptional:
             type_ = type_.of_type
-        if has_enum_definition(type_) or (is_scalar(type_, registry) and type_ is not GlobalID):
+        if isinstance(type_, StrawberryEnumDefinition):
+            return _unchanged
+        if is_scalar(type_, registry) and type_ is not GlobalID:
             return _unchanged
         if type_ in above or not has_object_definition(type_) or _is_foreign(type_):
             return lambda value: convert_argument(value, type_, registry, config)
