@@ -14,7 +14,7 @@ import orjson
 
 from domain.access import pledges
 from domain.access.models import AccountKind, SessionKind
-from domain.access.roles import PLEDGED, ROLES, Role
+from domain.access.roles import PLEDGED, ROLES
 from domain.access.rules import SEEN_EVERY, idle_until
 from domain.access.tokens import parse_token
 from domain.kernel.actor import Actor, Hierarchy, Reach
@@ -151,14 +151,13 @@ def _ends_at(row: Record, seen_at: datetime | None = None) -> datetime:
 
 
 def _admitted(row: Record, seen_at: datetime | None = None) -> Admitted:
-    asleep = frozenset() if row["is_pledged"] else PLEDGED
     actor = Actor(
         account_id=row["account_id"],
         member_id=row["member_id"],
         session_id=row["id"],
         consultant_id=row["consultant_id"],
         offices=frozenset(row["offices"] or ()),
-        reaches=tuple(_reaches(row, asleep)),
+        reaches=tuple(_reaches(row)),
         authority_version=row["authority_version"],
     )
     me = account_stream(actor.account())
@@ -175,14 +174,17 @@ def _changes_at(row: Record) -> datetime | None:
     return day if at is None else min(at, day)
 
 
-def _reaches(row: Record, asleep: frozenset[object]) -> Iterator[Reach]:
+def _reaches(row: Record) -> Iterator[Reach]:
     columns: Sequence[Sequence[str]] = [
         row[name] or () for name in ("roles", "hierarchies", "union_ids", "paths")
     ]
+    known = _PLEDGED if row["is_pledged"] else _UNPLEDGED
     for role, hierarchy, union_id, path in zip(*columns, strict=True):
-        if role in _KNOWN:  # a role that this version no longer has allows nothing
-            capabilities = ROLES[Role(role)] - asleep
-            yield Reach(role, capabilities, Hierarchy(hierarchy), path, UUID(str(union_id)))
+        if role in known:  # a role that this version no longer has allows nothing
+            yield Reach(role, known[role], _HIERARCHIES[hierarchy], path, UUID(str(union_id)))
 
 
-_KNOWN = frozenset(role.value for role in ROLES)
+_PLEDGED = {role.value: capabilities for role, capabilities in ROLES.items()}
+_UNPLEDGED = {name: capabilities - PLEDGED for name, capabilities in _PLEDGED.items()}
+"""What a role allows, before and after the pledge: made once, not for each who signs in."""
+_HIERARCHIES = {hierarchy.value: hierarchy for hierarchy in Hierarchy}
