@@ -43,6 +43,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_bytes = 0
         self._is_head_open = True
         self._head_timer: asyncio.TimerHandle | None = None
+        self._is_upgrade: bool | None = None
 
     def connection_made(
         self,
@@ -71,6 +72,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a head, the first or a later one on this connection."""
         super().on_message_begin()
+        self._is_upgrade = None
         if not self._is_head_open:
             self._is_head_open = True
             self._head_bytes = 0
@@ -81,6 +83,12 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
             cast("dict[str, Any]", self.scope)[CYCLE] = ref(self.cycle)
+
+    def _should_upgrade(self) -> bool:
+        # Asked three times a head, and found by looking through it.
+        if self._is_upgrade is None:
+            self._is_upgrade = super()._should_upgrade()
+        return self._is_upgrade
 
     def handle_websocket_upgrade(self) -> None:
         """A usual handshake is answered from what has been parsed; any other is parsed again."""
