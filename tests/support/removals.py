@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,8 @@ from uuid import UUID
 from tests.support.live_client import Following, LiveClient
 
 RETRY_S = 0.25
-"""Between an operation's end and asking again: a socket may start 20 operations a second."""
+"""From a refusal until it is asked again, unless a right was given meanwhile: a socket may start 20
+operations a second. Who was cut off while it ran asks at once."""
 
 
 @dataclass(slots=True)
@@ -32,10 +34,13 @@ class Oracle:
 
     spans: dict[tuple[UUID, str], list[Span]] = field(default_factory=lambda: defaultdict(list))
     removals: int = 0
+    given: dict[UUID, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
+    """Of each account: it was given a right since somebody last looked."""
 
     def allow(self, account: UUID, stream: str, first: int, began_at: float) -> None:
         """From ``first`` on; ``began_at``: an instant before the commit."""
         self.spans[account, stream].append(Span(first, began_at))
+        self.given.pop(account, asyncio.Event()).set()
 
     def remove(self, account: UUID, stream: str, until: int) -> None:
         """Everything from ``until`` on is no longer theirs."""
@@ -55,8 +60,11 @@ class Oracle:
 class Watcher:
     """One subscription that is asked for again and again, by whoever has the right or had it."""
 
-    def __init__(self, client: LiveClient, account: UUID, query: str, **variables: Any) -> None:
+    def __init__(
+        self, client: LiveClient, oracle: Oracle, account: UUID, query: str, **variables: Any
+    ) -> None:
         self._client = client
+        self._oracle = oracle
         self._account = account
         self._query = query
         self._variables = variables
@@ -66,10 +74,21 @@ class Watcher:
         """Times that it ran and was ended for want of permission."""
         self.codes: set[str] = set()
 
+    def is_of(self, accounts: Collection[UUID], query: str) -> bool:
+        """Whether one of these follows this here."""
+        return self._account in accounts and self._query == query
+
+    @property
+    def runs(self) -> bool:
+        """Whether it follows now."""
+        following = self._following
+        return following is not None and following.live.is_set() and not following.is_over
+
     async def watch(self) -> None:
         """Follow; when it ends, go on from the last position, or from now where that is gone."""
         since: dict[str, tuple[str, int]] = {}
         while True:
+            given = self._oracle.given[self._account]
             following = await self._client.follow(
                 self._query, self._note, since=since, **self._variables
             )
@@ -81,7 +100,9 @@ class Watcher:
             self.codes.add(code)
             self.cut_offs += was_live and code == "RT_FORBIDDEN"
             since = {} if code == "RT_UNRECOVERABLE" else dict(following.since)
-            await asyncio.sleep(RETRY_S)
+            if not was_live:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(given.wait(), RETRY_S)
 
     def _note(self, data: dict[str, Any]) -> None:
         (event,) = data.values()
