@@ -6,6 +6,7 @@ import { forgetEverything } from "@/shell/forgetting";
 import { client, theOutbox } from "@/shell/link";
 import type { Stage } from "@/shell/reading";
 import { isCut, isEnded, isLost, refusalOf, type Refusal } from "@/shell/refusal";
+import { drafts } from "./drafts";
 
 export type { Line };
 export type Role = Line["role"];
@@ -108,6 +109,7 @@ export function useTalk(id: string, own: Role, changed: (event: TalkEvent["__typ
   function lose(): void {
     stage.value = "lost";
     lines.value = [];
+    drafts.delete(id);
     following?.stop();
   }
 
