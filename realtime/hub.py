@@ -117,11 +117,16 @@ class Hub:
         cookie: str | None = None,
         edge: Edge = NO_EDGE,
     ) -> Connection:
-        """A socket whose handshake is done. Tell the connection what comes, and once ``lost``."""
+        """A socket whose handshake is done. Tell the connection what comes, and once ``lost``.
+
+        When draining began during the handshake, it is sent elsewhere at once: the drain may have
+        counted who is to be told, and waits for nobody who came later."""
         connection = Connection(
             self.node, transport, subprotocol=subprotocol, cookie=cookie, edge=edge
         )
         connection.opened()
+        if self.is_draining:
+            connection.close(CloseCode.RESTART)
         return connection
 
     def gauges(self) -> dict[str, float]:

@@ -9,6 +9,8 @@ import pytest
 
 from realtime.drain import DrainTimes
 from tests.support.live import SmallNode
+from tests.support.redis_server import eventually
+from tests.support.sockets import Server, closed
 from tests.support.timers import settle
 
 
@@ -33,6 +35,19 @@ async def test_clients_are_told_and_then_closed_in_slices(node: SmallNode) -> No
     assert max(after - before for before, after in itertools.pairwise(closed)) <= 4
     await node.timers.advance(1)
     assert draining.done()
+
+
+async def test_a_socket_in_its_handshake_when_the_drain_begins_is_sent_elsewhere_too(
+    server: Server, node: SmallNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def has_room_and_drains_then(client_key: str) -> bool:
+        node.hub.is_draining = True
+        return True
+
+    monkeypatch.setattr(node.hub, "has_room", has_room_and_drains_then)
+    ws = await server.connect()
+    assert await closed(ws) == (1012, "Service restart")
+    await eventually(lambda: not len(node.hub.node.registry))
 
 
 async def test_who_moves_by_itself_is_not_waited_for(node: SmallNode) -> None:
