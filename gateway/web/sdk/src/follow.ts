@@ -4,7 +4,7 @@ import { afterOf, Attachment, nameOf, requestOf } from "./carrying.js";
 import type { Result } from "./http.js";
 import { Vector, type Positions, type Rt } from "./positions.js";
 import type { Sink, Socket } from "./socket.js";
-import { backoffMs, type Backoff, type Waiting } from "./waiting.js";
+import { backoffMs, spreadMs, type Backoff, type Waiting } from "./waiting.js";
 
 /** Where one subscription stands. */
 export type FollowState = "catching-up" | "live" | "ended";
@@ -57,7 +57,9 @@ export interface Ground {
 
 /** Mistakes in a row after which an error is final. */
 const FAILURES_MAX = 5;
-const RESNAPSHOT: ReadonlySet<string> = new Set(["RT_UNRECOVERABLE", "RT_LAGGED"]);
+/** Told to everybody at once; being slow is one's own affair. */
+const TOLD_TO_ALL = "RT_UNRECOVERABLE";
+const RESNAPSHOT: ReadonlySet<string> = new Set([TOLD_TO_ALL, "RT_LAGGED"]);
 const GONE: ReadonlySet<string> = new Set(["RT_FORBIDDEN", "not_found", "forbidden"]);
 /** The server is there, but not for us at the moment: tried for as long as it takes. */
 const PATIENT: ReadonlySet<string> = new Set([
@@ -231,7 +233,9 @@ export class Follower implements Following {
       this.#failures += 1;
       if (this.#failures > FAILURES_MAX) return this.fail(error);
       this.#detach();
-      return void this.#takeSnapshot(this.#failures > 1 ? this.#failures : 0);
+      const isFirst = this.#failures === 1;
+      if (!isFirst) return void this.#takeSnapshot(backoffMs(this.#failures - 1, this.#ground.backoff));
+      return void this.#takeSnapshot(error.code === TOLD_TO_ALL ? spreadMs() : 0);
     }
     void this.#again(error, () => this.attach());
   }
@@ -253,9 +257,9 @@ export class Follower implements Following {
     this.#isWaiting = false;
   }
 
-  async #takeSnapshot(waits = 0): Promise<void> {
+  async #takeSnapshot(waitMs = 0): Promise<void> {
     this.#become("catching-up");
-    if (waits) await this.#pause(backoffMs(waits - 1, this.#ground.backoff));
+    if (waitMs) await this.#pause(waitMs);
     if (this.#stopped.signal.aborted) return;
     this.#isWaiting = true;
     try {

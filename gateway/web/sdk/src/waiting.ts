@@ -12,6 +12,17 @@ export function backoffMs(attempt: number, { firstMs, maxMs }: Backoff, random =
   return Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 20)) * (0.2 + 0.8 * random());
 }
 
+/**
+ * A restored database takes their place from all subscriptions at one instant: over so long they read
+ * anew. Below what a socket lingers without subscriptions (3 s), so that nobody has to connect again.
+ */
+export const SPREAD_MAX_MS = 2_500;
+
+/** When to do what everybody is told to do at the same instant. */
+export function spreadMs(maxMs = SPREAD_MAX_MS, random = Math.random): number {
+  return maxMs * random();
+}
+
 /** Waits that can be cut short, when the network comes back or the client ends. */
 export class Waiting {
   readonly #open = new Set<() => void>();

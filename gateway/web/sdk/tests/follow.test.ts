@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect, trusted } from "../src/index.js";
+import { SPREAD_MAX_MS, spreadMs } from "../src/waiting.js";
 import { EVENTS, FakeSocket, following, pass, scene, settle } from "./scene.js";
 
 const POSITION = "cv:1:ep:10";
@@ -122,6 +123,7 @@ for (const code of ["RT_UNRECOVERABLE", "RT_LAGGED"]) {
     const snapshot = async (): Promise<string> => `cv:1:new:${(snapshots += 1) * 100}`;
     const { heard, errors } = await following(here, { position: POSITION, snapshot });
     await here.socket.fail(code);
+    if (code === "RT_UNRECOVERABLE") await pass(SPREAD_MAX_MS);
 
     assert.equal(snapshots, 1);
     assert.deepEqual(here.socket.since, { "cv:1": ["new", 100] });
@@ -129,6 +131,21 @@ for (const code of ["RT_UNRECOVERABLE", "RT_LAGGED"]) {
     assert.deepEqual([heard, errors], [[101], []]);
   });
 }
+
+test("those whose place is lost at the same instant read anew at moments of their own, within a bound", async (t) => {
+  const here = scene(t);
+  let snapshots = 0;
+  const snapshot = async (): Promise<string> => `cv:1:new:${(snapshots += 1) * 100}`;
+  await following(here, { position: POSITION, snapshot });
+  t.mock.method(Math, "random", () => 0.6);
+  await here.socket.fail("RT_UNRECOVERABLE");
+
+  await pass(0.6 * SPREAD_MAX_MS - 1);
+  assert.equal(snapshots, 0);
+  await pass(1);
+  assert.equal(snapshots, 1);
+  assert.deepEqual([spreadMs(900, () => 0), spreadMs(900, () => 0.5)], [0, 450]);
+});
 
 test("without a snapshot to read, a place that is lost ends the subscription", async (t) => {
   const here = scene(t);
