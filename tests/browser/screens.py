@@ -219,12 +219,15 @@ async def main(url: str) -> None:
     FOLDER.mkdir(exist_ok=True)
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client, browser() as opened:
         talk, board = await _a_talk(client), await _a_board(client)
+        await _a_queue(client)
         for size, pixels in SIZES.items():
             for language in LANGUAGES:
                 kind = f"{size}-{language}"
                 async with _visit(opened, url, pixels, language) as person:
                     await door(person, _shooting(person.page, kind))
                     await member(person, _shooting(person.page, kind), talk)
+                async with _visit(opened, url, pixels, language) as person:
+                    await consultant(person, _shooting(person.page, kind))
                 async with _visit(opened, url, pixels, language) as person:
                     await chair(person, _shooting(person.page, kind))
                 async with _visit(opened, url, pixels, language) as person:
@@ -240,6 +243,7 @@ async def _visit(
         await person.open("/sign-in")
         if language == "en":
             await person.page.get_by_role("button", name="English").click()
+            await person.page.wait_for_selector("html[lang=en]")
         yield person
 
 

@@ -18,6 +18,8 @@ from tests.support.browser import DESK, Screen, screen
 
 WITHIN_MS = 1_000
 """A right that is lost is gone from the page by then."""
+TABS_MAX = 8
+"""From where one stands to what one wants: more would be a walk."""
 COUNT_TONES = """() => {
     let tones = 0;
     const start = OscillatorNode.prototype.start;
@@ -70,6 +72,15 @@ def shown(page: Page, text: str) -> Locator:
     return page.locator(".talk-text", has_text=text)
 
 
+async def tab_to(page: Page, wanted: Locator, key: str = "Tab") -> None:
+    """With nothing but the keyboard, and not round the whole page."""
+    for _ in range(TABS_MAX):
+        await page.keyboard.press(key)
+        if await wanted.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError(wanted)
+
+
 async def type_in(page: Page, text: str) -> None:
     """Into whatever has the focus, and send it."""
     await expect(page.locator("textarea:focus")).to_have_count(1)
@@ -115,9 +126,12 @@ async def test_two_talks_are_led_by_the_keyboard_alone(hall: Hall, chrome: Brows
         await type_in(page, "不急")
         await expect(page.locator("[data-mark=waiting]")).to_have_count(1)
         await expect(page.get_by_text("网络已断开，恢复后会自动继续。")).to_be_visible()
-        await column(page, "婚姻家庭").get_by_role("button", name="结束").click()
-        ending = page.get_by_role("dialog").get_by_role("button", name="结束咨询")
-        await ending.click()
+        await page.keyboard.press("F8")
+        ending = column(page, "婚姻家庭").get_by_role("button", name="结束", exact=True)
+        await tab_to(page, ending, "Shift+Tab")
+        await page.keyboard.press("Enter")
+        await tab_to(page, page.get_by_role("dialog").get_by_role("button", name="结束咨询"))
+        await page.keyboard.press("Enter")
         await expect(page.get_by_role("alert")).to_have_text("网络已断开，请稍后再试。")
         await hall.reconnect(page)
         await expect(page.locator("[data-mark=sent]")).to_have_count(4)
@@ -128,11 +142,12 @@ async def test_two_talks_are_led_by_the_keyboard_alone(hall: Hall, chrome: Brows
         await expect(page.get_by_role("button", name="接案：亲子教育")).to_be_disabled()
         await person.assert_accessible()
 
-        await assert_taken(page, ending.click, "dialog .is-loading")
+        await assert_taken(page, lambda: page.keyboard.press("Enter"), "dialog .is-loading")
         await expect(page.get_by_text("本次咨询已结束，会员可以重新开始。")).to_be_visible()
         await expect(column(page, "婚姻家庭")).to_be_focused()
-        taking = page.get_by_role("button", name="接案：亲子教育")
-        await assert_taken(page, taking.click, ".cw-entry.is-taking")
+        await page.keyboard.press("Shift+F2")
+        await tab_to(page, page.get_by_role("button", name="接案：亲子教育"))
+        await assert_taken(page, lambda: page.keyboard.press("Enter"), ".cw-entry.is-taking")
         await expect(column(page, "亲子教育")).to_be_visible()
         assert await conversation_of(third)
 
