@@ -60,13 +60,13 @@ async def a_grant(
     at: Spot,
     *,
     hierarchy: Hierarchy = Hierarchy.TERRITORY,
-    **times: datetime | None,
+    valid_from: datetime | None = None,
+    valid_to: datetime | None = None,
 ) -> UUID:
     """The account holds the role at the union."""
     async with works.open(SYSTEM) as w:
-        return await access.grant_role(
-            w, access.NewGrant(account_id, role, at.id, hierarchy, **times)
-        )
+        new = access.NewGrant(account_id, role, at.id, hierarchy, valid_from, valid_to)
+        return await access.grant_role(w, new)
 
 
 async def signed_in(

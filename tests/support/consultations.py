@@ -13,6 +13,7 @@ import pytest
 
 from domain.access import service as access
 from domain.access.models import AccountKind
+from domain.access.roles import Role
 from domain.consultations import handovers, messages, queries, queue, service, windows
 from domain.consultations.consents import consent_text
 from domain.consultations.models import Service, Topic, WindowState
@@ -52,6 +53,9 @@ def a_leader() -> Actor:
     return Actor(account_id=new_id(), member_id=new_id(), reaches=(reach,))
 
 
+ROLES_OF = {Service.COUNSELLING: Role.COUNSELLOR, Service.LEGAL_AID: Role.LAWYER}
+
+
 async def a_consultant(
     works: Works,
     service_: Service = Service.COUNSELLING,
@@ -73,7 +77,8 @@ async def a_consultant(
     async with works.open(SYSTEM) as w:
         await access.create_accounts(w, [account])
         await windows.register_consultants(w, [new])
-    reach = Reach("consultant", frozenset({Capability.CONSULT}), Hierarchy.TERRITORY, "/", new_id())
+    role = ROLES_OF[service_]
+    reach = Reach(role, frozenset({Capability.CONSULT}), Hierarchy.TERRITORY, "/", new_id())
     return Actor(account_id=account.id, consultant_id=new.id, reaches=(reach,))
 
 

@@ -168,7 +168,7 @@ def _told_by(type_: GraphQLNamedType) -> list[str]:
     return ["__typename", *(name for name in plain if not fields[name].args)]
 
 
-def _literal(type_: GraphQLInputType, value: Any) -> str:
+def _literal(type_: GraphQLInputType | GraphQLNamedType, value: Any) -> str:
     named = get_named_type(type_)
     if isinstance(value, list):
         return f"[{', '.join(_literal(named, each) for each in value)}]"
