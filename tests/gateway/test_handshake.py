@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import ReferenceType, ref
 
 import pytest
 import uvicorn
@@ -22,14 +24,15 @@ KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 VERSION = b"Sec-WebSocket-Version: 13"
 OFFER = b"Sec-WebSocket-Protocol: graphql-transport-ws"
 GOOD = [*ROOT, VERSION, KEY, OFFER]
-MUTATIONS = 400
-"""Heads made from good ones at random, always the same ones: 0.3 s."""
+MUTATIONS = 300
+"""Heads made from good ones at random, always the same ones: half a second."""
 
 
 class Wire:
     """A transport that keeps what was written."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_secure: bool = False) -> None:
+        self.is_secure = is_secure
         self.written = b""
         self.is_closed = False
         self.protocol: Any = None
@@ -53,7 +56,8 @@ class Wire:
         return 0
 
     def get_extra_info(self, name: str) -> Any:
-        return {"sockname": ("10.0.0.1", 80), "peername": ("10.0.0.2", 9)}.get(name)
+        known = {"sockname": ("10.0.0.1", 80), "peername": ("10.0.0.2", 9)}
+        return known.get(name) or (name == "sslcontext" and self.is_secure) or None
 
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
@@ -96,15 +100,15 @@ class Outcome:
     is_closed: bool
     scopes: list[dict[str, Any]]
     protocol: Any
+    http: ReferenceType[BoundedHttp]
 
 
-async def outcome(head: bytes, *more: bytes) -> Outcome:
+async def outcome(head: bytes, *more: bytes, is_secure: bool = False, **options: Any) -> Outcome:
     """Of the head in one piece, and then of what follows it."""
-    door, wire, state = Door(), Wire(), ServerState()
+    door, wire, state = Door(), Wire(is_secure=is_secure), ServerState()
     state.default_headers = [(b"date", b"today")]
-    config = uvicorn.Config(
-        door, http=BoundedHttp, lifespan="off", log_config=None, **UVICORN_OPTIONS
-    )
+    options |= UVICORN_OPTIONS
+    config = uvicorn.Config(door, http=BoundedHttp, lifespan="off", log_config=None, **options)
     config.load()
     wire.protocol = http = BoundedHttp(config=config, server_state=state, app_state={"a": 1})
     http.connection_made(wire)  # type: ignore[arg-type]  # of its shape
@@ -116,7 +120,7 @@ async def outcome(head: bytes, *more: bytes) -> Outcome:
     assert state.connections == {wire.protocol}
     lines = [line for line in wire.written.split(b"\r\n") if not line.lower().startswith(b"date:")]
     scopes = [scope | {"extensions": sorted(scope["extensions"])} for scope in door.scopes]
-    ended = Outcome(lines, wire.is_closed, scopes, wire.protocol)
+    ended = Outcome(lines, wire.is_closed, scopes, wire.protocol, ref(http))
     for task in list(state.tasks):
         task.cancel()
     wire.protocol.connection_lost(None)
@@ -128,12 +132,14 @@ def head(lines: Lines, target: bytes = b"GET /graphql HTTP/1.1") -> bytes:
     return b"\r\n".join([target, *lines, b"", b""])
 
 
-async def both(monkeypatch: pytest.MonkeyPatch, head: bytes, *more: bytes) -> list[Outcome]:
+async def both(
+    monkeypatch: pytest.MonkeyPatch, head: bytes, *more: bytes, **options: Any
+) -> list[Outcome]:
     """What comes of it as it is, and where the library looks at every head."""
-    ours = await outcome(head, *more)
+    ours = await outcome(head, *more, **options)
     with monkeypatch.context() as patch:
         patch.setattr(handshake, "usual", lambda *_: None)
-        theirs = await outcome(head, *more)
+        theirs = await outcome(head, *more, **options)
     assert isinstance(theirs.protocol, LaneProtocol | BoundedHttp)
     assert not isinstance(theirs.protocol, QuickLane)
     return [ours, theirs]
@@ -294,6 +300,42 @@ def _mutated(chance: random.Random, head: bytes) -> bytes:
             new = chance.choice([b" ", b"\t", b",", b":", b"=", b"A", b"\x7f", b"\xff", b"", b"13"])
             lines[at] = line[:place] + new + line[place + 1 :]
     return b"\r\n".join([*lines, b"", b""])
+
+
+async def test_behind_a_proxy_the_client_is_whom_the_proxy_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = [*GOOD, b"X-Forwarded-For: 10.9.9.9", b"X-Forwarded-Proto: https"]
+    proxied = {"proxy_headers": True, "forwarded_allow_ips": ["10.0.0.2"]}
+
+    ours, theirs = await both(monkeypatch, head(told), **proxied)
+    assert isinstance(ours.protocol, QuickLane)
+    assert ours.scopes == theirs.scopes
+    assert (ours.scopes[0]["client"], ours.scopes[0]["scheme"]) == (("10.9.9.9", 0), "wss")
+
+    alone, _ = await both(monkeypatch, head(told), proxy_headers=False)
+    assert (alone.scopes[0]["client"], alone.scopes[0]["scheme"]) == (("10.0.0.2", 9), "ws")
+
+
+async def test_over_tls_and_under_a_path_the_scope_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = await both(monkeypatch, head(GOOD), is_secure=True, root_path="/hall")
+
+    assert isinstance(ours.protocol, QuickLane)
+    assert ours.scopes == theirs.scopes
+    assert (ours.scopes[0]["scheme"], ours.scopes[0]["path"]) == ("wss", "/hall/graphql")
+
+
+@pytest.mark.parametrize("lines", [GOOD, UNUSUAL["two cookies"]], ids=["usual", "unusual"])
+async def test_nothing_of_http_is_left_of_a_socket(lines: Lines) -> None:
+    gc.disable()
+    try:
+        opened = await outcome(head(lines))
+        assert opened.http() is None, "it is freed at once, not found by the collector"
+    finally:
+        gc.enable()
+    assert isinstance(opened.protocol, LaneProtocol)
 
 
 async def test_a_quick_lane_has_all_that_uvicorns_protocol_is_made_with() -> None:
