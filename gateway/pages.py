@@ -1,4 +1,4 @@
-"""The browser app at ``/``: built by npm into ``web/dist/app``, served from memory.
+"""Pages as Vite builds them, served from memory; and the browser app at ``/``, of ``web/dist/app``.
 
 Promises: files whose names hold a digest are kept by browsers for ever, everything else is asked
 for anew and answered 304 when it is the same; each room of the app has one path, and the page is
@@ -67,7 +67,8 @@ def load_pages(settings: Settings, folder: Path = FOLDER) -> list[BaseRoute]:
     if not built.is_file():
         return []
     routes: list[BaseRoute] = []
-    for path, page in _files(settings, folder):
+    policies = dict.fromkeys(("/index.html", "/worker.js"), _policy(settings))
+    for path, page in read_files(folder, policies):
         if path == "/index.html":
             paths = ["/"]
             for room in orjson.loads(built.read_bytes())["rooms"]:
@@ -78,7 +79,8 @@ def load_pages(settings: Settings, folder: Path = FOLDER) -> list[BaseRoute]:
     return routes
 
 
-def _files(settings: Settings, folder: Path) -> Iterator[tuple[str, Page]]:
+def read_files(folder: Path, policies: Mapping[str, str]) -> Iterator[tuple[str, Page]]:
+    """Each file of a build with its path below the folder; ``policies``: content policy by path."""
     for file in sorted(folder.rglob("*")):
         is_twin = file.suffix in ENCODINGS.values()
         if not file.is_file() or is_twin or file.name in _NOT_SERVED:
@@ -98,7 +100,7 @@ def _files(settings: Settings, folder: Path) -> Iterator[tuple[str, Page]]:
                 kind or "application/octet-stream",
                 IMMUTABLE if path.startswith("/assets/") else REVALIDATED,
                 f'W/"{hashlib.blake2b(bodies[""], digest_size=12).hexdigest()}"',
-                _policy(settings) if path in {"/index.html", "/worker.js"} else None,
+                policies.get(path),
             ),
         )
 

@@ -10,9 +10,9 @@ import pytest
 from gateway import building
 
 
-def a_part(folder: Path, name: str) -> None:
-    (folder / name).mkdir()
-    (folder / name / "package.json").write_text("{}")
+def sources(folder: Path) -> None:
+    (folder / "app").mkdir()
+    (folder / "app" / "package.json").write_text("{}")
 
 
 @pytest.fixture
@@ -24,32 +24,33 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def an_npm(folder: Path, status: int) -> None:
     script = folder / "npm"
-    script.write_text(f'#!/bin/sh\necho "$1" >> "{folder}/said"\nexit {status}\n')
+    script.write_text(f'#!/bin/sh\necho "$*" >> "{folder}/said"\nexit {status}\n')
     script.chmod(0o755)
 
 
 def test_without_node_nothing_is_packaged(web: Path) -> None:
-    a_part(web, "app")
+    sources(web)
 
     with pytest.raises(building.NotBuilt, match=r"Node\.js"):
         building.build_pages(web)
 
 
 def test_a_failed_build_is_no_package(web: Path) -> None:
-    a_part(web, "app")
+    sources(web)
     an_npm(web, status=1)
 
     with pytest.raises(building.NotBuilt, match="npm ci has failed"):
         building.build_pages(web)
 
 
-def test_each_part_is_installed_from_its_lock_file_and_built(web: Path) -> None:
-    for part in building.PARTS:
-        a_part(web, part)
+def test_both_pages_are_built_from_one_lock_file(web: Path) -> None:
+    sources(web)
     an_npm(web, status=0)
     building.build_pages(web)
 
-    assert (web / "said").read_text().split() == ["ci", "run"] * len(building.PARTS)
+    said = (web / "said").read_text().splitlines()
+    assert said[0].startswith("ci ")
+    assert said[1:] == ["run --silent build", "run --silent build:ide"]
 
 
 def test_a_source_archive_needs_no_node_because_it_holds_what_was_built(web: Path) -> None:

@@ -8,45 +8,56 @@ from pathlib import Path
 
 import httpx
 from starlette.applications import Starlette
-from starlette.routing import Route
 
 from gateway.ide import FILES_PATH, load_ide
 from gateway.settings import load
 
-IDE_SOURCE = Path(__file__).parents[2] / "gateway" / "web" / "ide"
+SOURCE = Path(__file__).parents[2] / "gateway" / "web" / "app"
+
+
+PAGE = f'<!doctype html><script type="module" src="{FILES_PATH}/assets/index-A1.js"></script>'
 
 
 def built(folder: Path) -> Path:
-    (folder / "ide-ABC.js").write_text("1")
-    (folder / "ide-DEF.css").write_text("a{}")
-    (folder / "manifest.json").write_text('{"script": "ide-ABC.js", "style": "ide-DEF.css"}')
+    (folder / "assets").mkdir()
+    (folder / "assets" / "index-A1.js").write_text("1")
+    (folder / "index.html").write_text(PAGE)
+    (folder / "served.json").write_text("{}")
     return folder
 
 
-def test_the_page_loads_its_own_files_and_runs_nothing_inline(tmp_path: Path) -> None:
-    ide = load_ide(load({}), built(tmp_path))
-    page = ide.page()
-    html, policy = page.body.decode(), dict(page.headers)[b"content-security-policy"]
+def test_the_page_is_the_built_one_and_nothing_inline_may_run(tmp_path: Path) -> None:
+    page = load_ide(load({}), built(tmp_path)).page()
+    policy = dict(page.headers)[b"content-security-policy"]
 
+    assert page.body.decode() == PAGE
+    assert policy.startswith(b"default-src 'none'; script-src 'self'; style-src 'self'; ")
     assert b"unsafe" not in policy
+
+
+def test_the_source_of_the_page_holds_nothing_inline_or_from_elsewhere() -> None:
+    html = (SOURCE / "ide" / "index.html").read_text()
+
     assert "<style" not in html
-    assert f'src="{FILES_PATH}/ide-ABC.js"' in html
     assert not re.findall(r"<script(?![^>]*src=)", html)
-    assert "https://" not in html
+    assert "//" not in html
+    assert f'base: "{FILES_PATH}/"' in (SOURCE / "ide" / "vite.config.ts").read_text()
 
 
 async def test_files_are_kept_for_ever_because_their_names_change(tmp_path: Path) -> None:
-    ide = load_ide(load({}), built(tmp_path))
-    app = Starlette(routes=[Route(FILES_PATH + "/{name}", ide.file)])
+    app = Starlette(routes=load_ide(load({}), built(tmp_path)).routes)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://hall"
     ) as client:
-        script = await client.get(f"{FILES_PATH}/ide-ABC.js")
-        absent = await client.get(f"{FILES_PATH}/manifest.json")
+        script = await client.get(f"{FILES_PATH}/assets/index-A1.js")
+        absent = [
+            (await client.get(f"{FILES_PATH}/{name}")).status_code
+            for name in ("served.json", "index.html", "assets/index-B2.js")
+        ]
 
     assert "immutable" in script.headers["cache-control"]
     assert script.headers["content-type"].startswith("text/javascript")
-    assert absent.status_code == 404
+    assert absent == [404] * 3
 
 
 def test_without_a_build_the_page_says_how_to_get_it(tmp_path: Path) -> None:
@@ -57,8 +68,8 @@ def test_without_a_build_the_page_says_how_to_get_it(tmp_path: Path) -> None:
 
 
 def test_versions_are_exact_and_no_address_is_locked() -> None:
-    package = json.loads((IDE_SOURCE / "package.json").read_text())
+    package = json.loads((SOURCE / "package.json").read_text())
     pins = {**package["dependencies"], **package["devDependencies"]}
 
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in pins.values())
-    assert "resolved" not in (IDE_SOURCE / "package-lock.json").read_text()
+    assert "resolved" not in (SOURCE / "package-lock.json").read_text()

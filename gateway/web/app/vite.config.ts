@@ -1,6 +1,8 @@
 import path from "node:path";
 import vue from "@vitejs/plugin-vue";
 import { defineConfig } from "vite";
+import { appParts } from "./making/app-parts.mjs";
+import { into } from "./making/into.mjs";
 import { served } from "./making/served.mjs";
 import { vantWithoutItsIconFont } from "./making/vant.mjs";
 
@@ -22,16 +24,7 @@ export default defineConfig({
     __VUE_I18N_LEGACY_API__: "false",
     __INTLIFY_PROD_DEVTOOLS__: "false",
   },
-  plugins: [vue(), vantWithoutItsIconFont(), served()],
+  plugins: [vue(), vantWithoutItsIconFont(), served(appParts)],
   server: { proxy: { "/graphql": { target: "http://127.0.0.1:8000", ws: true } } },
-  build: {
-    outDir: path.resolve(import.meta.dirname, "../dist/app"),
-    emptyOutDir: true,
-    target: "es2022",
-    assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
-    reportCompressedSize: false,
-    chunkSizeWarningLimit: 1500,
-    rolldownOptions: { checks: { pluginTimings: false, bundlerTimings: false } },
-  },
+  build: into("app"),
 });
