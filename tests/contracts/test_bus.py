@@ -19,10 +19,13 @@ from realtime.bus_codec import decode, encode
 from realtime.redis_bus import CHANNELS, QUEUE_MAX, RedisBus
 from tests.support.clock import THEN
 from tests.support.redis_server import eventually, private_redis
+from tests.support.timers import settle
 
 EVENT = LoggedEvent("cv:1", "e", 7, "test.said", True, THEN, {"text": "你好", "n": [1, None]}, 3)
 HINT = Hint("cv:1", "e", 7, EVENT)
 WHISPER = Whisper("cv:1", "typing", {"account": "x"})
+LAST = Hint("cv:1", "e", 8)
+"""Said last and on the channel of the others: what comes twice comes before it."""
 
 
 class Ear:
@@ -59,15 +62,18 @@ async def make_bus(request: pytest.FixtureRequest) -> AsyncIterator[MakeBus]:
 
 
 async def test_every_listener_hears_what_is_published_once(make_bus: MakeBus) -> None:
-    bus, ears = await make_bus(), (Ear(), Ear())
+    bus, ears, far_ear = await make_bus(), (Ear(), Ear()), Ear()
+    far = bus if isinstance(bus, LocalBus) else await make_bus()
     for ear in ears:
         bus.listen(ear)
+    far.listen(far_ear)
     bus.publish(HINT)
     bus.publish(WHISPER)
+    await eventually(lambda: len(far_ear.heard_messages) == 2)
+    far.publish(LAST)
     for ear in ears:
-        await eventually(lambda ear=ear: len(ear.heard_messages) == 2)
-    await asyncio.sleep(0.05)
-    assert [ear.heard_messages for ear in ears] == [[HINT, WHISPER]] * 2
+        await eventually(lambda ear=ear: LAST in ear.heard_messages)
+    assert [ear.heard_messages for ear in ears] == [[HINT, WHISPER, LAST]] * 2
 
 
 async def test_nobody_is_called_inside_the_publishers_own_stack(make_bus: MakeBus) -> None:
@@ -89,7 +95,7 @@ async def test_publishing_before_the_start_and_after_the_end_does_nothing(
     bus.listen(ear)
     await bus.stop()
     bus.publish(HINT)
-    await asyncio.sleep(0.02)
+    await settle()
     assert ear.heard_messages == []
     LocalBus().publish(HINT)
 
@@ -171,9 +177,14 @@ async def test_every_process_hears_every_other_and_itself_once(redis_url: str) -
         buses[0].publish(Hint(stream, "e", 1))
     for ear in ears:
         await eventually(lambda ear=ear: len(ear.heard_messages) >= len(streams))
-    await asyncio.sleep(0.05)
+    # Said afterwards on every channel, by two others: what comes twice comes before it.
+    for offset, bus in enumerate(buses[1:], 2):
+        for stream in streams:
+            bus.publish(Hint(stream, "e", offset))
+    said = sorted((stream, offset) for stream in streams for offset in (1, 2, 3))
     for ear in ears:
-        assert sorted(m.stream for m in ear.heard_messages) == sorted(streams)
+        await eventually(lambda ear=ear: len(ear.heard_messages) >= len(said))
+        assert sorted((m.stream, m.offset) for m in ear.heard_messages) == said
     for bus in buses:
         await bus.stop()
 
@@ -248,7 +259,9 @@ async def test_what_could_not_be_sent_is_sent_when_the_server_is_back() -> None:
             # The server takes the message in, does nothing with it, and loses the connection.
             await client.execute_command("CLIENT", "PAUSE", 10_000, "WRITE")
             bus.publish(HINT)
-            await asyncio.sleep(0.1)  # enough to be sent; who waits so long is answered by nobody
+            async with asyncio.timeout(5):
+                while not any("b" in each["flags"] for each in await client.client_list()):
+                    pass  # it is held back as soon as it is there
             await client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             await client.execute_command("CLIENT", "UNPAUSE")
         await eventually(lambda: HINT in ear.heard_messages)
