@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import orjson
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import Hall, until
+from tests.browser.taking import assert_taken
 from tests.support.browser import APP, built, screen
 
 SHELL_BYTES_MAX = 200_000
@@ -22,7 +23,8 @@ async def test_a_wrong_password_is_said_in_the_language_of_the_page(
         await person.assert_accessible()
         await person.page.fill("input[name=username]", "13800000000")
         await person.page.fill("input[name=password]", "wrong password")
-        await person.page.click("button[type=submit]")
+        signing_in = person.page.get_by_role("button", name="登录")
+        await assert_taken(person.page, signing_in.click, ".sign-in .van-button--loading")
         await expect(person.page.get_by_role("alert")).to_have_text("账号或密码不正确。")
         await person.page.get_by_role("button", name="English").click()
         await expect(person.page.get_by_role("alert")).to_have_text(
@@ -44,7 +46,9 @@ async def test_who_is_not_signed_in_comes_to_the_door_and_unknown_paths_are_not_
         await person.page.wait_for_url("**/sign-in")
 
 
-async def test_the_app_opens_in_a_tunnel_and_goes_on_by_itself(hall: Hall, chrome: Browser) -> None:
+async def test_the_app_can_be_installed_opens_in_a_tunnel_and_goes_on_by_itself(
+    hall: Hall, chrome: Browser
+) -> None:
     async with screen(chrome, hall.url) as person:
         page = person.page
         await person.open()
@@ -52,12 +56,32 @@ async def test_the_app_opens_in_a_tunnel_and_goes_on_by_itself(hall: Hall, chrom
         kept = "caches.match(performance.getEntriesByType('resource').map(({ name }) => name)"
         kept += ".find((name) => name.includes('/SignIn-'))).then(Boolean)"
         await until(lambda: page.evaluate(kept))
+        await assert_installable(page)
 
         await hall.tunnel.cut()
         await page.reload()
         await expect(page.get_by_text("当前没有网络")).to_be_visible()
         await hall.tunnel.open()
         await expect(page.get_by_role("button", name="登录")).to_be_visible()
+
+
+async def assert_installable(page: Page) -> None:
+    """By Chromium's own judgement, and with what it does not ask for."""
+    chromium = await page.context.new_cdp_session(page)
+    errors = (await chromium.send("Page.getInstallabilityErrors"))["installabilityErrors"]
+    # A test's browser keeps nothing, so it says besides that it installs nothing there.
+    assert [each["errorId"] for each in errors] == ["in-incognito"]
+    answer = await chromium.send("Page.getAppManifest")
+    assert answer["errors"] == []
+    manifest = orjson.loads(answer["data"])
+    said = {key: manifest[key] for key in ("lang", "start_url", "scope", "display")}
+    assert said == {"lang": "zh-CN", "start_url": "/", "scope": "/", "display": "standalone"}
+    icons = {(icon["sizes"], icon.get("purpose", "any")): icon["src"] for icon in manifest["icons"]}
+    for side in (192, 512):
+        for purpose in ("any", "maskable"):
+            path = icons[f"{side}x{side}", purpose]
+            load = "async (path) => { const i = new Image(); i.src = path; await i.decode();"
+            assert await page.evaluate(load + " return i.naturalWidth }", path) == side
 
 
 def test_the_shell_is_small_and_holds_no_desk_kit() -> None:
