@@ -11,6 +11,7 @@ import atexit
 import gc
 import json
 import os
+import pkgutil
 import selectors
 import signal
 import socket
@@ -140,6 +141,8 @@ def _main(number: int) -> None:
     listener = socket.socket(fileno=number)
     for name in IMPORTED:
         __import__(name)
+    for module in pkgutil.iter_modules(sys.modules["schema"].__path__, "schema."):
+        __import__(module.name)  # the slices, which building the schema would look for
     gc.collect()
     gc.freeze()  # what is shared by all is neither collected nor copied
     _Forking(listener).run()
