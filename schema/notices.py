@@ -10,7 +10,7 @@ import strawberry
 from domain.kernel.capabilities import Capability
 from domain.kernel.errors import NotFound
 from domain.kernel.streams import position_of
-from domain.notices import facts, nudging, queries, receipts, service
+from domain.notices import nudging, queries, receipts, service
 from domain.notices.rules import Terms, Words
 from domain.org.facts import union_stream
 from schema.context import Context, Info
@@ -95,12 +95,9 @@ class NoticesQuery:
 
     @verb(Capability.NOTICE_PUBLISH, "The receipts of a notice by union (回执汇总).")
     async def receipt_board(self, info: Info, notice_id: NoticeId) -> ReceiptBoard | None:
-        # The position first: what is counted in between is then told twice, and never not at all.
-        id_ = row_id(notice_id, Notice)
-        place = await position_of(facts.notice_stream(id_))
-        board = await queries.board(info.context.actor, id_)
+        board = await queries.board(info.context.actor, row_id(notice_id, Notice))
         return ReceiptBoard(
-            position=place,
+            position=board.position,
             total=of_row(ReceiptCounts, board.total),
             by_zone=[of_row(ReceiptCounts, row) for row in board.by_zone],
             by_line=[of_row(ReceiptCounts, row) for row in board.by_line],

@@ -182,6 +182,14 @@ async def position_of(stream: str) -> str:
     return f"{stream}:{state.epoch}:{state.top}"
 
 
+def position_sql(stream: str) -> str:
+    """``position_of`` as an expression, of the stream that another expression names."""
+    return (
+        f"{stream} || ':' || coalesce((SELECT s.epoch || ':' || s.top FROM stream_state s"
+        f" WHERE s.id = {stream}), ':0')"
+    )
+
+
 async def read_events(
     state: StreamState, after: int, limit: int = READ_EVENTS_MAX
 ) -> list[LoggedEvent]:

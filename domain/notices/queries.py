@@ -11,6 +11,7 @@ from domain.kernel.capabilities import Capability
 from domain.kernel.database import Record, fetch
 from domain.kernel.errors import NotFound
 from domain.kernel.pages import Key, Listing, Selection, Where
+from domain.kernel.streams import position_sql
 from domain.notices.models import ReceiptKind
 from domain.notices.service import COLUMNS, TABLE, get_notice
 from domain.notices.watching import ensure_may_watch
@@ -162,8 +163,8 @@ _TALLY = """count(*) AS recipients, count(f.union_id) AS delivered,
 _TALLIED = """notice_recipient r LEFT JOIN (
     SELECT union_id, bool_or(step = 'read') AS is_read, bool_or(step = 'confirmed') AS is_confirmed,
            bool_or(step = 'in_time') AS is_in_time
-      FROM notice_reached WHERE notice_id = $1 GROUP BY union_id
-) f ON f.union_id = r.union_id WHERE r.notice_id = $1"""
+      FROM notice_reached WHERE notice_id = (SELECT id FROM watched) GROUP BY union_id
+) f ON f.union_id = r.union_id WHERE r.notice_id = (SELECT id FROM watched)"""
 """Unions by how far they have come, whatever the number of their receipts."""
 
 
@@ -178,26 +179,42 @@ class Board:
     total: Record
     by_zone: Sequence[Record]
     by_line: Sequence[Record]
+    position: str
+    """Where the notice's stream stood when this was counted."""
 
 
 async def board(actor: Actor, notice_id: UUID) -> Board:
-    """The counts at this moment, exact to the last receipt committed. Raises NotFound."""
-    await ensure_may_watch(actor, notice_id)
+    """The counts at this moment, exact to the last receipt committed. Raises NotFound.
+
+    One statement, in which nothing is counted for whom it does not concern.
+    """
+    actor.account()
+    scope = actor.scope(Capability.NOTICE_PUBLISH)
+    where = Where().and_("n.id = {0}", notice_id)
+    where = where.in_scope(scope, territory="p.territory_path", line="p.line_path")
     rows = await fetch(
         f"""
+        WITH watched AS MATERIALIZED (
+            SELECT n.id, {position_sql("'nt:' || n.id")} AS position
+              FROM notice n JOIN org_union p ON p.id = n.publisher_id WHERE {where.sql}
+        )
         SELECT grouping(r.zone_id, r.line_id) AS part,
-               coalesce(r.zone_id, r.line_id) AS union_id, {_TALLY}
+               coalesce(r.zone_id, r.line_id) AS union_id, {_TALLY},
+               (SELECT position FROM watched) AS position
           FROM {_TALLIED}
          GROUP BY GROUPING SETS ((), (r.zone_id), (r.line_id))
          ORDER BY part, union_id
         """,
-        notice_id,
+        *where.args,
     )
     by_part = {
         part: [row for row in rows if row["part"] == part]
         for part in (_BY_ZONE, _BY_LINE, _IN_TOTAL)
     }
-    return Board(by_part[_IN_TOTAL][0], by_part[_BY_ZONE], by_part[_BY_LINE])
+    (total,) = by_part[_IN_TOTAL]
+    if total["position"] is None:
+        raise NotFound
+    return Board(total, by_part[_BY_ZONE], by_part[_BY_LINE], total["position"])
 
 
 # What PostgreSQL's grouping() says: a bit set for each column that the row is not grouped by.

@@ -11,8 +11,10 @@ from domain.kernel.actor import NOBODY, Actor
 from domain.kernel.errors import Forbidden, NotFound, Unauthenticated
 from domain.kernel.ids import new_id
 from domain.kernel.pages import PageRequest, Selection
+from domain.kernel.streams import position_of
 from domain.kernel.work import Works
 from domain.notices import queries, service
+from domain.notices.facts import notice_stream
 from domain.notices.models import ReceiptKind
 from domain.notices.receipts import confirm, mark_read, receive
 from domain.notices.rules import Audience, Terms
@@ -104,6 +106,7 @@ async def test_the_board_counts_unions_in_total_by_zone_and_by_line(
     m = await a_matrix()
     notice_id = await _city_notice(works, m, clock)
     board = await queries.board(a_cadre(m.city), notice_id)
+    assert board.position == await position_of(notice_stream(notice_id))
 
     def figures(row: object) -> tuple[int, ...]:
         names = ("recipients", "delivered", "read", "confirmed", "confirmed_late")
