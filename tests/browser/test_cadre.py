@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from playwright.async_api import Browser, Page, Route, expect
 
@@ -102,6 +103,8 @@ async def write(page: Page) -> None:
     await expect(page.locator(".preview-count")).to_have_text(f"{CHAIRS} 家工会")
     await page.get_by_label("标题").fill(TITLE)
     await page.get_by_label("正文", exact=True).fill(BODY)
+    reply_by = datetime.now() + timedelta(days=7)  # noqa: DTZ005 - as the browser's own clock says
+    await page.get_by_label("回复期限").fill(reply_by.strftime("%Y-%m-%dT17:00"))
     await page.get_by_role("button", name="预览").click()
     await expect(page.locator(".rich strong")).to_have_text("周五")
     await expect(page.locator(".rich :is(script, a)")).to_have_count(0)
@@ -139,6 +142,7 @@ async def test_a_cadre_publishes_to_20_chairs_and_sees_the_board_fill(
         await assert_taken(page, sending.dblclick, "dialog .is-loading")
         await page.wait_for_url("**/cadre/sent/*")
         await figure(page, "confirmed", 0)
+        await expect(page.get_by_text(re.compile(r"^回复期限 \d+月\d+日 17:00$"))).to_be_visible()
         await figure(page, "delivered", 1)  # the phone was open: nobody did anything
 
         confirming = phone.page.get_by_role("button", name="确认收到")
@@ -179,13 +183,21 @@ async def choose_offline(hall: Hall, page: Page) -> None:
     await hall.reconnect(page)
     await expect(count).to_have_text("0 家工会")
     await page.get_by_label("企业所有制").select_option("不限")
+    await page.route("**/graphql", break_down, times=1)
     await page.get_by_role("link", name="已发通知").click()
+    await expect(page.get_by_role("alert")).to_contain_text("系统出错了，请稍后再试。")
+    await page.get_by_role("button", name="重试").click()
     await expect(page.get_by_text("还没有发过通知。")).to_be_visible()
     # Pages are fetched ahead, so some could not be: they have their styles all the same.
     rules = "all => all.map((link) => link.sheet.cssRules.length)"
     assert all(await page.locator("link[rel=stylesheet]").evaluate_all(rules))
     await page.get_by_role("link", name="发通知", exact=True).first.click()
     await expect(page.get_by_label("标题")).to_have_value("没有网络时写的")
+
+
+async def break_down(route: Route) -> None:
+    """The server has an error of its own."""
+    await route.fulfill(json={"data": None, "errors": [{"extensions": {"code": "internal"}}]})
 
 
 async def lose_the_answer(route: Route) -> None:

@@ -126,13 +126,21 @@ async def test_two_talks_are_led_by_the_keyboard_alone(hall: Hall, chrome: Brows
         await type_in(page, "不急")
         await expect(page.locator("[data-mark=waiting]")).to_have_count(1)
         await expect(page.get_by_text("网络已断开，恢复后会自动继续。")).to_be_visible()
+        await page.get_by_role("button", name="设置").click()
+        await page.get_by_role("button", name="退出登录").click()
+        await expect(page.get_by_text("还有 1 条消息没有发出，退出后会被删除。")).to_be_visible()
+        await person.assert_accessible()
+        for _ in range(2):
+            await page.keyboard.press("Escape")
         await page.keyboard.press("F8")
         ending = column(page, "婚姻家庭").get_by_role("button", name="结束", exact=True)
         await tab_to(page, ending, "Shift+Tab")
         await page.keyboard.press("Enter")
-        await tab_to(page, page.get_by_role("dialog").get_by_role("button", name="结束咨询"))
-        await page.keyboard.press("Enter")
+        sure = page.get_by_role("dialog").get_by_role("button", name="结束咨询")
+        await tab_to(page, sure)
+        await assert_taken(page, lambda: page.keyboard.press("Enter"), "dialog .is-loading")
         await expect(page.get_by_role("alert")).to_have_text("网络已断开，请稍后再试。")
+        await expect(sure).to_be_focused()
         await hall.reconnect(page)
         await expect(page.locator("[data-mark=sent]")).to_have_count(4)
         said = ["您好，我在听。可以吗?", "请讲", "不急"]
@@ -142,7 +150,7 @@ async def test_two_talks_are_led_by_the_keyboard_alone(hall: Hall, chrome: Brows
         await expect(page.get_by_role("button", name="接案：亲子教育")).to_be_disabled()
         await person.assert_accessible()
 
-        await assert_taken(page, lambda: page.keyboard.press("Enter"), "dialog .is-loading")
+        await page.keyboard.press("Enter")
         await expect(page.get_by_text("本次咨询已结束，会员可以重新开始。")).to_be_visible()
         await expect(column(page, "婚姻家庭")).to_be_focused()
         await page.keyboard.press("Shift+F2")
@@ -198,12 +206,12 @@ async def test_somebody_was_quicker(hall: Hall, chrome: Browser) -> None:
         await assert_taken(page, busy.click, "[data-state=BUSY][aria-pressed=true]")
         await page.get_by_role("button", name="设置").click()
         fewer = page.get_by_role("button", name="减少一个")
-        await assert_taken(page, fewer.click, ".cw-setting[aria-busy=true]")
-        await expect(page.get_by_role("status").get_by_text("8")).to_be_visible()
+        await assert_taken(page, fewer.dblclick, ".cw-setting[aria-busy=true]")
+        await expect(page.get_by_role("status").get_by_text("7")).to_be_visible()
         await person.assert_accessible()
         mine = await hall.caller(account)
         window = (await mine.ask("{ myWindow { capacity consultant { state } } }"))["myWindow"]
-        assert window == {"capacity": 8, "consultant": {"state": "BUSY"}}
+        assert window == {"capacity": 7, "consultant": {"state": "BUSY"}}
 
         await mine.ask("mutation { signOutEverywhere { endedCount } }")
         await page.wait_for_url("**/sign-in")

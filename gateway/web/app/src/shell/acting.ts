@@ -1,4 +1,4 @@
-import { ref, shallowRef, type Ref, type ShallowRef } from "vue";
+import { nextTick, ref, shallowRef, type Ref, type ShallowRef } from "vue";
 import { forgetEverything } from "./forgetting";
 import { isEnded, refusalOf, type Refusal } from "./refusal";
 
@@ -17,6 +17,7 @@ export function useActing<Arguments extends unknown[]>(act: (...given: Arguments
 
   async function run(...given: Arguments): Promise<boolean> {
     if (isRunning.value) return false;
+    const pressed = document.activeElement;
     isRunning.value = true;
     refusal.value = null;
     try {
@@ -29,7 +30,14 @@ export function useActing<Arguments extends unknown[]>(act: (...given: Arguments
       return false;
     } finally {
       isRunning.value = false;
+      void nextTick(() => keepFocus(pressed));
     }
   }
   return { isRunning, refusal, run };
+}
+
+/** A button that was disabled meanwhile has lost the focus: whoever works with the keyboard goes on from there. */
+function keepFocus(pressed: Element | null): void {
+  const isNowhere = document.activeElement === null || document.activeElement === document.body;
+  if (isNowhere && pressed instanceof HTMLElement) pressed.focus();
 }

@@ -1,4 +1,5 @@
 import { computed, shallowRef } from "vue";
+import type { SetWindowMutationVariables } from "@/generated/consultant";
 import { useActing } from "@/shell/acting";
 
 /** A setting that is shown as wished at once; the latest wish is sent, and taken back if it is refused. */
@@ -19,3 +20,7 @@ export function useWish<Value>(own: () => Value, set: (wish: Value) => Promise<u
   }
   return { value, wish, isUnderWay: setting.isRunning, refusal: setting.refusal };
 }
+
+type WindowInput = SetWindowMutationVariables["input"];
+/** What one says of the own window. */
+export type WindowWish = ReturnType<typeof useWish<{ state: WindowInput["state"]; capacity: number }>>;
