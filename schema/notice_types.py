@@ -42,10 +42,10 @@ choice(
 )
 
 
-async def select_versions(context: Context, row: Row | None) -> Selection:
+def select_versions(_context: Context, row: Row | None) -> Selection:
     """Every version of the parent notice."""
     assert row is not None
-    return await queries.select_versions(context.actor, row["id"])
+    return queries.select_versions(row)
 
 
 @row_type(needs=Capability.SELF, description="The words of a notice at a time (通知版本).")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from domain.kernel.actor import Actor
@@ -13,7 +14,7 @@ from domain.kernel.errors import NotFound
 from domain.kernel.pages import Key, Listing, Selection, Where
 from domain.kernel.streams import position_sql
 from domain.notices.models import ReceiptKind
-from domain.notices.service import COLUMNS, TABLE, get_notice
+from domain.notices.service import COLUMNS, TABLE
 from domain.notices.watching import ensure_may_watch
 
 # Ids grow with time, so the id alone is the order and no sort is needed.
@@ -124,10 +125,9 @@ def select_published(actor: Actor) -> Selection:
     return Selection(PUBLISHED, where)
 
 
-async def select_versions(actor: Actor, notice_id: UUID) -> Selection:
-    """Every version of a notice that the actor may see, newest first. Raises NotFound."""
-    await get_notice(actor, notice_id)
-    return Selection(VERSIONS, Where().and_("v.notice_id = {0}", notice_id))
+def select_versions(notice: Mapping[str, Any] | Record) -> Selection:
+    """Every version of a notice that the actor was given, newest first."""
+    return Selection(VERSIONS, Where().and_("v.notice_id = {0}", notice["id"]))
 
 
 async def select_receipts(actor: Actor, notice_id: UUID) -> Selection:

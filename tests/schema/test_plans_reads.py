@@ -11,12 +11,15 @@ from domain.access.roles import Role
 from domain.kernel import database, many, pages
 from domain.kernel.actor import Actor
 from domain.kernel.work import Works
+from domain.notices.rules import Audience
 from schema.nodes import global_id
 from schema.root import build
 from tests.support.matrix import Matrix, a_matrix
 from tests.support.members import a_person, register
+from tests.support.notices import publish
 from tests.support.org import somebody
 from tests.support.schema import Asking
+from tests.support.statements import counted_round_trips
 
 SCHEMA = build()
 THREE_LEVELS = """query ($id: ID!) { union(id: $id) { children { edges { node { name
@@ -112,3 +115,26 @@ async def test_pages_of_many_parents_begin_and_end_where_each_alone_would(
     east = answer["data"]["unions"]["edges"][1]["node"]
     assert (east["a"]["totalCount"], east["a"]["pageInfo"]["hasNextPage"]) == (3, True)
     assert east["a"]["edges"] != east["b"]["edges"]
+
+
+async def test_versions_of_many_notices_cost_as_many_round_trips_as_those_of_one(
+    ask: Asking, matrix: Matrix, works: Works
+) -> None:
+    cadre = await somebody(Role.ZONE_CADRE, matrix.east.id)
+    asked = "{ publishedNotices { edges { node { versions { edges { node { no title } } } } } } }"
+    round_trips: dict[int, int] = {}
+    for count in (1, 4):
+        while len(found := await _versions(ask, asked, cadre)) < count:
+            await publish(works, cadre, matrix.east, Audience(zone_id=matrix.east.id))
+        ask.is_compared = False
+        async with counted_round_trips() as sent:
+            assert await _versions(ask, asked, cadre) == found == [1] * count
+        round_trips[count] = len(sent)
+        ask.is_compared = True
+
+    assert round_trips[4] == round_trips[1]
+
+
+async def _versions(ask: Asking, asked: str, actor: Actor) -> list[int]:
+    edges = (await ask(asked, actor))["data"]["publishedNotices"]["edges"]
+    return [len(edge["node"]["versions"]["edges"]) for edge in edges]
