@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import asyncpg
-from playwright.async_api import Browser, Page, Request, expect
+from playwright.async_api import Browser, Page, Request, ViewportSize, expect
 
 from domain.access.service import NewAccount
 from domain.consultations.models import Service
@@ -15,12 +15,14 @@ from schema.nodes import split_global_id
 from tests.browser.conftest import Caller, Hall
 from tests.browser.taking import assert_taken
 from tests.support.access import PASSWORD
-from tests.support.browser import Screen, screen
+from tests.support.browser import PHONE, Screen, screen
 
 EARLIER = 10_000
 READ_UPWARDS = 105
 """More than two pages of the log."""
 ROWS_IN_DOM_MAX = 60
+KEYBOARD_SHOWN: ViewportSize = {"width": PHONE["width"], "height": 420}
+"""What a phone's keyboard leaves of a page."""
 WITHIN_MS = 1_000
 """What is no longer one's own to see is gone from the page by then."""
 NEW_START_MS_MAX = 3_000
@@ -179,7 +181,11 @@ async def test_of_ten_thousand_messages_the_newest_come_and_the_rest_without_a_h
         await counsellor.say(conversation, f"第 {EARLIER} 句")
         await expect(page.get_by_text("99+ 条新消息")).to_be_visible()
         await page.get_by_role("link", name="周老师").click()
-        await expect(page.locator(".talk-text", has_text=f"第 {EARLIER} 句")).to_be_in_viewport()
+        newest = page.locator(".talk-text", has_text=f"第 {EARLIER} 句")
+        await expect(newest).to_be_in_viewport()
+        await page.set_viewport_size(KEYBOARD_SHOWN)
+        await expect(newest).to_be_in_viewport(ratio=1)
+        await page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
         assert earlier == []
 
         seen: list[str] = []
