@@ -281,7 +281,6 @@ async def test_a_correction_and_a_withdrawal_are_seen_at_once_with_their_reason(
         await expect(phone.page.get_by_text("这条通知已撤回：重复发布")).to_be_visible()
         await expect(phone.page.get_by_role("button", name="确认收到")).to_have_count(0)
         await expect(page.get_by_role("button", name=re.compile("^催办"))).to_have_count(0)
-        await desk.assert_accessible()
 
         await (await hall.caller(zone.cadre)).ask("mutation { signOutEverywhere { endedCount } }")
         await page.wait_for_url("**/sign-in")
