@@ -102,8 +102,12 @@ async def in_large_type(person: Screen, account: NewAccount) -> None:
     sizes = "all => all.map((one) => parseFloat(getComputedStyle(one).fontSize))"
     before = await words.evaluate_all(sizes)
     await large.click()
-    await expect(large).to_have_attribute("aria-pressed", "true")
-    assert await words.evaluate_all(sizes) == [size * LARGER for size in before]
+
+    async def is_larger() -> bool:
+        return bool(await words.evaluate_all(sizes) == [size * LARGER for size in before])
+
+    assert before
+    await until(is_larger)  # styles change over a frame
     await person.sign_in(account.phone or "", PASSWORD)
 
 
