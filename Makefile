@@ -30,7 +30,7 @@ serve: install ## Start the server only (UNIONHALL_DATABASE_URL, or a private da
 	@unionhall serve
 
 test: install ## Run every test (UNIONHALL_TEST_DATABASE_URL, or a private database)
-	@pytest -n $(WORKERS) $(ARGS)
+	@pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: install ## Style, types, the import law, the committed schema, the migrations
 	ruff check .
