@@ -7,16 +7,15 @@ no log, no rights. Nothing in Python that writes once a socket can cost less.
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 
 import orjson
 import uvloop
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 
-from tests.load.control import event, listening
+from tests.load.control import event
 from tests.load.peers.members import is_member
+from tests.load.peers.raw_fanout import serve_events
 
 transports: set[asyncio.Transport] = set()
 
@@ -42,17 +41,5 @@ async def publish(number: int, _topic: str) -> None:
         transport.write(frame)
 
 
-async def main() -> None:
-    """Serve until told to end."""
-    port = int(os.environ["PORT"])
-    async with (
-        listening(publish),
-        serve(handle, "127.0.0.1", port, backlog=4096, compression=None, ping_interval=None),
-    ):
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
-        await asyncio.get_running_loop().create_future()
-
-
 if __name__ == "__main__":
-    uvloop.run(main())
+    uvloop.run(serve_events(handle, publish))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+from collections.abc import Awaitable, Callable
 
 import orjson
 import uvloop
@@ -35,8 +36,11 @@ async def publish(number: int, _topic: str) -> None:
     broadcast(sockets, orjson.dumps(event(number)), text=True)
 
 
-async def main() -> None:
-    """Serve until told to end."""
+async def serve_events(
+    handle: Callable[[ServerConnection], Awaitable[None]],
+    publish: Callable[[int, str], Awaitable[None]],
+) -> None:
+    """Serve sockets and the door until told to end."""
     port = int(os.environ["PORT"])
     async with (
         listening(publish),
@@ -49,4 +53,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    uvloop.run(serve_events(handle, publish))
