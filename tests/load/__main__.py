@@ -48,6 +48,7 @@ def _table(answer: Figures) -> str:
     for key in keys:
         values = [f"{figures[key]:g}" if key in figures else "" for figures in peers.values()]
         lines.append(f"| {key} | {' | '.join(values)} |")
+    lines += [f"Left out: {name}: {why}" for name, why in answer.get("left_out", {}).items()]
     lines += [f"Not to be believed: {reason}" for reason in answer["invalid_because"]]
     return "\n".join(lines)
 

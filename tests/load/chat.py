@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from tests.load.databases import database_facts, database_server, fresh_database
+from tests.load.node_peers import GRAPHQL_WS, LEFT_OUT_KEYS, node_peers
 from tests.load.ours import OURS, Pair, prepared
 from tests.load.peers.ground import lay_ground
 from tests.load.progress import tell
@@ -34,6 +35,7 @@ TEXT = f"#n{NUMBER} " + "a message of a hundred characters ".ljust(89, "x")
 """The client writes each message's number where NUMBER stands and finds it again at the peer's."""
 SUBPROTOCOL = {"Sec-WebSocket-Protocol": "graphql-transport-ws"}
 RAW, PLAIN, CACHED = "raw", "strawberry", "strawberry_cached"
+NODE_SCRIPTS = {GRAPHQL_WS: "graphql_ws_chat"}
 
 PEER_SUBSCRIPTION = (
     "subscription S($me: Int!) { messages(me: $me) { id conversation sender body at } }"
@@ -59,6 +61,7 @@ KEYS = {
     "msgs_s": "messages a second of ours that were kept and came to the peer, closed loop",
     "cpu_us_per_message": "server CPU a message, ours, at saturation, microseconds",
     "cpu_vs_raw": "the same by the raw limit's",
+    "cpu_vs_node_graphql_ws": "the same by graphql-ws and pg (Node.js); null when left out",
     "p99_ms": "ours, from the instant a message was due until the peer had it, at half the rate",
     "lost": "messages of ours that were acknowledged and never came",
     "failed": "messages of ours that the server refused or never answered",
@@ -77,12 +80,13 @@ async def run(pace: Pace) -> Figures:
             await lay_ground(peers_url, unions=1, members=1)
             async with prepared(ours_url) as house:
                 talking = await house.enter_conversations(pairs)
-                programs = [house.program(), *_peers(peers_url)]
+                node = node_peers(pace, NODE_SCRIPTS, PEER_DATABASE_URL=peers_url)
+                programs = [house.program(), *_peers(peers_url), *node.programs]
                 tell("starting the servers")
                 async with serving(programs) as servers:
                     measured = await take_turns(pace, _candidates(pace, servers, talking))
             facts = {"conversations": pairs, "database": await database_facts(ours_url)}
-            return _figures(measured) | facts
+            return _figures(measured) | {"left_out": node.left_out} | facts
 
 
 def _peers(url: str) -> list[Program]:
@@ -103,6 +107,7 @@ def _candidates(
         PLAIN: {"path": "/graphql/", "headers": SUBPROTOCOL, "members": stock},
         CACHED: {"path": "/graphql/", "headers": SUBPROTOCOL, "members": stock},
         RAW: {"path": "/", "headers": {}, "members": raw},
+        GRAPHQL_WS: {"path": "/graphql", "headers": SUBPROTOCOL, "members": stock},
     }
     return [
         Candidate(
@@ -181,11 +186,13 @@ def _json(value: Any) -> str:
 
 def _figures(measured: Sequence[Figures]) -> Figures:
     middle = medians(measured)
+    ours = middle.get(OURS, {})
     return {
-        "msgs_s": middle[OURS].get("msgs_s"),
-        "cpu_us_per_message": middle[OURS].get("cpu_us_per_message"),
+        "msgs_s": ours.get("msgs_s"),
+        "cpu_us_per_message": ours.get("cpu_us_per_message"),
         "cpu_vs_raw": ratio(measured, "cpu_us_per_message", OURS, RAW),
-        "p99_ms": middle[OURS].get("p99_ms"),
+        "cpu_vs_node_graphql_ws": ratio(measured, "cpu_us_per_message", OURS, GRAPHQL_WS),
+        "p99_ms": ours.get("p99_ms"),
         "lost": total(measured, OURS, "lost"),
         "failed": total(measured, OURS, "failed", "unanswered"),
         **verdict(measured),
@@ -197,6 +204,6 @@ def _figures(measured: Sequence[Figures]) -> Figures:
 WORKLOAD = Workload(
     name="chat",
     promise="W3: each member sends, its peer must receive; acknowledged means on disk",
-    keys=KEYS | COMMON_KEYS,
+    keys=KEYS | LEFT_OUT_KEYS | COMMON_KEYS,
     run=run,
 )

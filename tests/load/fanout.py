@@ -19,6 +19,7 @@ from tests.load.live import (
     of,
     peer_openings,
 )
+from tests.load.node_peers import GRAPHQL_WS, LEFT_OUT_KEYS, MERCURIUS, node_peers
 from tests.load.ours import OURS, prepared
 from tests.load.ours_notices import Watch, enter_watchers
 from tests.load.progress import tell
@@ -50,6 +51,7 @@ SLOW_SUBSCRIPTIONS = 16
 TEN, EACH, SLOW = "ours_10_documents", "ours_n_documents", "ours_slow_reader"
 OURS_MANY, RAW_MANY, FLOOR_MANY = "ours_n5000", "websockets_n5000", "floor_n5000"
 CPU = "cpu_us_per_delivery"
+NODE_SCRIPTS = {GRAPHQL_WS: "graphql_ws_fanout", MERCURIUS: "mercurius_fanout"}
 _DOCUMENT_KEYS = (CPU, "last_p50_ms", "last_p99_ms")
 
 KEYS = {
@@ -59,6 +61,8 @@ KEYS = {
     "floor_vs_websockets_broadcast": "that floor by raw `websockets` broadcast()",
     "cpu_vs_asgi": "the same by plain ASGI sends on uvicorn",
     "cpu_vs_strawberry": "the same by strawberry's own subscriptions",
+    "cpu_vs_node_graphql_ws": "the same by graphql-ws on ws (Node.js); null when left out",
+    "cpu_vs_mercurius": "the same by mercurius' subscriptions (Node.js); null when left out",
     "last_p50_ms": "ours, from the event's leaving until the last subscriber had it, median",
     "last_p99_ms": "the same for all but one in a hundred events",
     "lost": "frames of ours that had not come 15 s after their event",
@@ -76,11 +80,13 @@ async def run(pace: Pace) -> Figures:
         async with fresh_database(server_url, "ours") as ours_url, prepared(ours_url) as house:
             tell(f"{count} cadres")
             watch = await enter_watchers(house, count + 1)
-            programs = [house.program_with_door(), *peers()]
+            node = node_peers(pace, NODE_SCRIPTS)
+            programs = [house.program_with_door(), *peers(), *node.programs]
             tell("starting the servers")
             async with serving(programs) as servers:
                 measured = await take_turns(pace, _candidates(pace, servers, watch))
-            return _figures(measured) | {"database": await database_facts(ours_url)}
+            facts = {"left_out": node.left_out, "database": await database_facts(ours_url)}
+            return _figures(measured) | facts
 
 
 def peers() -> list[Program]:
@@ -111,6 +117,7 @@ def _candidates(pace: Pace, servers: Mapping[str, Server], watch: Watch) -> list
     candidates = [
         ours(OURS, 1),
         *(other(name) for name in (RAW, FLOOR, ASGI, STRAWBERRY)),
+        *(other(name) for name in NODE_SCRIPTS if name in servers),
         ours(TEN, FEW_DOCUMENTS),
         ours(EACH, SUBSCRIBERS),
         ours(SLOW, 1, slow_opening=slow, slow_subscriptions=SLOW_SUBSCRIPTIONS),
@@ -158,6 +165,8 @@ def _figures(measured: Sequence[Figures]) -> Figures:
         "floor_vs_websockets_broadcast": ratio(measured, CPU, FLOOR, RAW),
         "cpu_vs_asgi": ratio(measured, CPU, OURS, ASGI),
         "cpu_vs_strawberry": ratio(measured, CPU, OURS, STRAWBERRY),
+        "cpu_vs_node_graphql_ws": ratio(measured, CPU, OURS, GRAPHQL_WS),
+        "cpu_vs_mercurius": ratio(measured, CPU, OURS, MERCURIUS),
         "lost": sum(total(measured, name, "lost", "slow_lost") for name in ours),
         "twice": sum(total(measured, name, "twice") for name in ours),
         "documents": {
@@ -180,7 +189,7 @@ def _figures(measured: Sequence[Figures]) -> Figures:
 WORKLOAD = Workload(
     name="fanout",
     promise="W2: every subscriber of one event has it, executed with rights and resume",
-    keys=KEYS | COMMON_KEYS,
+    keys=KEYS | LEFT_OUT_KEYS | COMMON_KEYS,
     run=run,
 )
 """`python -m tests.load fanout`."""

@@ -8,16 +8,20 @@ from typing import Any
 import orjson
 
 from tests.load.clients.crowd import Opening
+from tests.load.node_peers import GRAPHQL_WS, MERCURIUS
 from tests.load.peers.members import token_of
 
 SUBPROTOCOL = {"Sec-WebSocket-Protocol": "graphql-transport-ws"}
 RAW, FLOOR, ASGI, STRAWBERRY = "websockets", "floor", "asgi", "strawberry"
+SPEAKING_GRAPHQL = (STRAWBERRY, GRAPHQL_WS, MERCURIUS)
 OUR_WAY: dict[str, Any] = {"path": "/graphql", "headers": SUBPROTOCOL}
 WAYS: Mapping[str, dict[str, Any]] = {
     RAW: {"path": "/", "headers": {}},
     FLOOR: {"path": "/", "headers": {}},
     ASGI: {"path": "/", "headers": {}},
     STRAWBERRY: {"path": "/graphql/", "headers": SUBPROTOCOL},
+    GRAPHQL_WS: OUR_WAY,
+    MERCURIUS: OUR_WAY,
 }
 """Where each peer is reached."""
 
@@ -95,7 +99,7 @@ def confirmation(union: str) -> str:
 def peer_openings(name: str, count: int) -> list[Opening]:
     """So many members of a peer, each following its events."""
     tokens = [token_of(f"member-{number}") for number in range(count)]
-    if name != STRAWBERRY:
+    if name not in SPEAKING_GRAPHQL:
         return [[(json({"token": token}), "ready")] for token in tokens]
     # A stock subscription has no acknowledgement, but a question asked after it is answered when
     # the server has come past it.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -36,6 +38,23 @@ def pin(pid: int, core: int) -> None:
     """Keep a process (0: this one) on one core, where the system can."""
     if IS_PINNING:
         os.sched_setaffinity(pid, {core})
+
+
+@contextmanager
+def starting_on(core: int) -> Iterator[None]:
+    """What this thread starts in the block is on one core from its first instruction.
+
+    So all its threads are too, even those that a program starts before anybody could pin it.
+    """
+    if not IS_PINNING:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def process_tree(pid: int) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.load.agreement import values_told
 from tests.load.databases import database_facts, database_server, fresh_database
+from tests.load.node_peers import LEFT_OUT_KEYS, MERCURIUS, node_peers
 from tests.load.operations import CLIENT, CONNECTIONS, Asked, operations, plan_of
 from tests.load.ours import OURS, prepared
 from tests.load.peers.ground import lay_ground
@@ -37,6 +38,7 @@ QUERY = (
 RAW, PLAIN, CACHED = "raw", "strawberry", "strawberry_cached"
 CORE = "ours_on_graphql_core"
 RAW_OURS, PLAIN_OURS = "raw_on_our_tables", "strawberry_on_our_tables"
+NODE_SCRIPTS = {MERCURIUS: "mercurius_query"}
 CPU = "cpu_us_per_request"
 AFTERWARDS_S = 15
 """The four other operations may end so much later than W1's own budget."""
@@ -50,6 +52,8 @@ KEYS = {
     "cpu_vs_raw": "server CPU a request, ours by the raw limit's",
     "cpu_vs_strawberry": "server CPU a request, ours by plain strawberry's",
     "cpu_vs_graphql_core": "server CPU a request, ours compiled by ours with every plan off",
+    "cpu_vs_mercurius": "server CPU a request, ours by mercurius' with its compiler (Node.js);"
+    " null when left out",
     "operations": "the same of each of five operations, how many rounds it had, and how many values"
     " each candidate's answer held before measuring: not equally many makes the run invalid",
     "errors": "answers of ours that were not 200 with fifty members, and connections that broke",
@@ -71,13 +75,15 @@ async def run(pace: Pace) -> Figures:
                 both = [house.program(), house.interpreted(CORE)]
                 tell("starting the servers")
                 peers = _peers(pace, peers_url, ours_url)
-                async with serving([*both, *peers]) as servers:
+                node = node_peers(pace, NODE_SCRIPTS, PEER_DATABASE_URL=peers_url)
+                async with serving([*both, *peers, *node.programs]) as servers:
                     every = {"members": await _take(pace, _candidates(pace, servers, token))}
                     less = _shorter(pace)
                     for each in others:
                         tell(f"operation: {each.name}")
                         every[each.name] = await _take(less, _both(less, servers, each))
-            return _figures(every) | {"database": await database_facts(ours_url)}
+            facts = {"left_out": node.left_out, "database": await database_facts(ours_url)}
+            return _figures(every) | facts
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,6 +168,7 @@ def _candidates(pace: Pace, servers: Mapping[str, Server], token: str) -> list[C
         PLAIN: mounted,
         CORE: ours,
         CACHED: mounted,
+        MERCURIUS: {},
     }
     started = {name: own for name, own in differences.items() if name in servers}
     return [Candidate(servers[name], CLIENT, plan | own) for name, own in started.items()]
@@ -171,6 +178,7 @@ def _figures(every: Mapping[str, _Taken]) -> Figures:
     members = every["members"].measured
     return {
         **_ratios(members),
+        "cpu_vs_mercurius": ratio(members, CPU, OURS, MERCURIUS),
         "operations": {name: _operation(taken) for name, taken in every.items()},
         **_verdict(every),
         "peers": medians(members),
@@ -202,6 +210,6 @@ def _verdict(every: Mapping[str, _Taken]) -> Figures:
 WORKLOAD = Workload(
     name="query",
     promise="W1: fifty members with their unions, out of 20,000 that the asker may see",
-    keys=KEYS | COMMON_KEYS,
+    keys=KEYS | LEFT_OUT_KEYS | COMMON_KEYS,
     run=run,
 )

@@ -18,6 +18,8 @@ from typing import IO
 from tests.load import machine
 
 ROOT = Path(__file__).resolve().parents[2]
+PORTS = {"PORT": "{port}", "CONTROL_PORT": "{control_port}"}
+"""How a peer is told where to listen."""
 START_TIMEOUT_S = 30
 """A server on a busy machine; the slowest peer needs two seconds."""
 STOP_TIMEOUT_S = 5
@@ -54,8 +56,7 @@ class Server:
 def peer(module: str, name: str, **environment: str) -> Program:
     """One of ``tests/load/peers``; it listens where PORT says."""
     arguments = [sys.executable, "-m", f"tests.load.peers.{module}"]
-    own = {"PORT": "{port}", "CONTROL_PORT": "{control_port}"}
-    return Program(name, arguments, own | environment)
+    return Program(name, arguments, PORTS | environment)
 
 
 @asynccontextmanager
@@ -90,18 +91,16 @@ def _start(program: Program, ports: Mapping[str, int], log: IO[bytes]) -> subpro
     # What the caller's environment says of another server of ours is none of this one's business.
     inherited = {key: value for key, value in os.environ.items() if "UNIONHALL" not in key}
     given = {key: filled(value) for key, value in program.environment.items()}
-    process = subprocess.Popen(
-        [filled(argument) for argument in program.arguments],
-        cwd=ROOT,
-        env=inherited | given,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
-    # Before it has started a thread: those inherit the core.
-    machine.pin(process.pid, machine.SERVER_CORE)
-    return process
+    with machine.starting_on(machine.SERVER_CORE):
+        return subprocess.Popen(
+            [filled(argument) for argument in program.arguments],
+            cwd=ROOT,
+            env=inherited | given,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 async def _await_listening(

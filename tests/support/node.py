@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,39 +14,36 @@ from typing import Any
 
 import pytest
 
+from tests.support.npm import Unavailable, alone_in, find_node, install
+
 CLIENTS = Path(__file__).parents[1] / "clients"
 SDK = Path(__file__).parents[2] / "gateway" / "web" / "sdk"
 NODE_MAJOR_MIN = 18
 SDK_NODE_MAJOR_MIN = 20
 """Its tests stop the clock, which an older test runner cannot."""
-INSTALL_S_MAX = 120
 LINE_BYTES_MAX = 4_194_304
 """Of what a script reports."""
 
 
 def node(major_min: int = NODE_MAJOR_MIN) -> str:
-    """The path of a Node.js that is new enough: the system's, or the wheel's in the environment."""
-    found = shutil.which("node")
-    if found is None:
-        pytest.skip("no Node.js (pip install 'unionhall[node]')")
-    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True)
-    if int(version.stdout.lstrip("v").split(".")[0]) < major_min:
-        pytest.skip(f"Node.js {version.stdout.strip()} is too old: {major_min} is needed")
-    return found
+    """The path of a Node.js that is new enough; without one the test is left out."""
+    with _left_out():
+        return find_node(major_min)
 
 
 def install_clients() -> Path:
     """The folder with the clients installed; by one worker, once, as the lock file says."""
-    with _alone_in(CLIENTS):
-        _install(CLIENTS)
+    node()
+    with _left_out(), alone_in(CLIENTS):
+        install(CLIENTS)
     return CLIENTS
 
 
 def install_sdk() -> Path:
     """The folder of our own client, installed and built with its tests; by one worker, once."""
     node(SDK_NODE_MAJOR_MIN)
-    with _alone_in(SDK):
-        _install(SDK)
+    with _left_out(), alone_in(SDK):
+        install(SDK)
         digest = hashlib.sha256()
         for file in sorted([*SDK.glob("src/*"), *SDK.glob("tests/*"), *SDK.glob("*.*")]):
             if file.is_file():
@@ -61,30 +56,12 @@ def install_sdk() -> Path:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    with (folder / ".installing").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+def _left_out() -> Iterator[None]:
+    """Without what the block needs of Node.js, the test is left out with the reason."""
+    try:
         yield
-
-
-def _install(folder: Path) -> None:
-    node()
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no npm")
-    installed, wanted = folder / "node_modules" / ".installed", folder / "package-lock.json"
-    if installed.exists() and installed.read_bytes() == wanted.read_bytes():
-        return
-    done = subprocess.run(
-        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=folder,
-        capture_output=True,
-        timeout=INSTALL_S_MAX,
-        check=False,
-    )
-    if done.returncode != 0:
-        pytest.skip("the JavaScript clients cannot be installed (offline?)")
-    installed.write_bytes(wanted.read_bytes())
+    except Unavailable as missing:
+        pytest.skip(str(missing))
 
 
 async def run_script(script: Path, *arguments: str, timeout_s: float = 60) -> str:
