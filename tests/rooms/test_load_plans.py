@@ -26,6 +26,7 @@ from tests.load.live import (
     peer_openings,
     publication,
 )
+from tests.load.node_peers import GRAPHQL_WS, MERCURIUS
 from tests.load.peers.members import is_member, token_of
 
 
@@ -51,7 +52,7 @@ def test_as_many_documents_are_followed_as_are_wanted() -> None:
     assert len({opening[1][0] for opening in openings}) == 3
 
 
-@pytest.mark.parametrize("name", [RAW, ASGI, STRAWBERRY])
+@pytest.mark.parametrize("name", [RAW, ASGI, STRAWBERRY, GRAPHQL_WS, MERCURIUS])
 def test_a_peer_is_told_who_comes(name: str) -> None:
     openings = peer_openings(name, 3)
 

@@ -8,10 +8,14 @@ from tests.load.registry import WORKLOADS
 from tests.load.workload import COMMON_KEYS
 
 GOAL_KEYS = {
-    "chat": {"msgs_s", "cpu_us_per_message", "cpu_vs_raw", "p99_ms", "lost"},
+    "chat": {
+        *("msgs_s", "cpu_us_per_message", "cpu_vs_raw", "cpu_vs_node_graphql_ws", "p99_ms"),
+        *("lost", "left_out"),
+    },
     "connections": {"rss_kib_per_socket", "connect_cpu_ms"},
     "fanout": {
         *("cpu_us_per_delivery", "cpu_vs_websockets_broadcast", "cpu_vs_strawberry"),
+        *("cpu_vs_node_graphql_ws", "cpu_vs_mercurius", "left_out"),
         *("last_p50_ms", "last_p99_ms", "lost", "documents", "slow_reader", "n5000"),
     },
     "growth": {"cpu_among_streams", "cpu_two_processes", "two_processes_deliver"},
@@ -22,7 +26,7 @@ GOAL_KEYS = {
     "resume": {"lost", "doubled", "cpu_ms_per_resume", "served_s", "p99_ms"},
     "query": {
         *("rps", "cpu_vs_raw", "cpu_vs_strawberry", "cpu_vs_graphql_core", "errors"),
-        "operations",
+        *("operations", "cpu_vs_mercurius", "left_out"),
     },
     "query_growth": {"growth", "errors"},
 }

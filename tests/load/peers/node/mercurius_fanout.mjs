@@ -13,7 +13,6 @@ await app.register(mercurius, {
     Query: { hello: () => "hello" },
     Subscription: { event: { subscribe: (_root, _given, { pubsub }) => pubsub.subscribe("event") } },
   },
-  jit: 1,
   subscription: {
     // The load client asks a question over its socket to know that its subscription is there.
     fullWsTransport: true,
