@@ -8,6 +8,7 @@ task, no queue, no ASGI message. The write buffer can be seen and a dead peer ca
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
@@ -166,11 +167,23 @@ def _is_utf8(data: bytes | bytearray | memoryview) -> bool:
 class LaneTransport:
     """Frames straight to the socket."""
 
-    __slots__ = ("_lane", "_transport")
+    __slots__ = ("_descriptor", "_lane", "_transport")
 
     def __init__(self, lane: LaneProtocol) -> None:
         self._lane = lane
         self._transport = lane.transport  # at hand: a fan-out would find the lane's cold each time
+        self._descriptor = _descriptor(lane.transport)
+
+    def ready_descriptor(self) -> int:
+        """The socket's own, where a frame may go past the transport at this moment; else -1.
+
+        It may not when the transport is closing (the number may soon be another socket's), when
+        bytes wait that must go first, or when the transport encrypts.
+        """
+        transport = self._transport
+        if transport.is_closing() or transport.get_write_buffer_size():
+            return -1
+        return self._descriptor
 
     def write_frame(self, frame: bytes) -> int:
         """Write one text frame as it is: no extension was negotiated, nothing is masked."""
@@ -198,6 +211,14 @@ class LaneTransport:
     def buffered_bytes(self) -> int:
         """Bytes in the write buffer."""
         return self._transport.get_write_buffer_size()
+
+
+def _descriptor(transport: asyncio.Transport) -> int:
+    raw = transport.get_extra_info("socket")
+    if raw is None or transport.get_extra_info("sslcontext") is not None:
+        return -1
+    number: int = raw.fileno()
+    return number
 
 
 UVICORN_OPTIONS: Final[Mapping[str, Any]] = {

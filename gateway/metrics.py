@@ -25,6 +25,7 @@ PREFIX: Final = "unionhall_"
 COUNTERS: Final = {
     "deliveries": "events and whispers written to operations",
     "renders": "answers rendered",
+    "sent_together": "frames that went to the kernel by one call for many; 0: it grants no ring",
     "bytes_out": "bytes of frames handed to sockets",
     "share_poison": "shared renderings that touched a viewer: must stay 0",
     "soft": "times that a socket was found slow",

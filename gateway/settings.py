@@ -212,6 +212,12 @@ class Settings:
         unit="sockets",
         means="of one address that have not signed in; raise it where a carrier's NAT hides a city",
     )
+    is_sending_together: bool = _setting(
+        "UNIONHALL_SEND_TOGETHER",
+        True,
+        to_switch,
+        means="off: no io_uring, each frame to each socket is a system call of its own",
+    )
     shutdown_grace_s: int = _setting(
         "UNIONHALL_SHUTDOWN_GRACE_S",
         15,

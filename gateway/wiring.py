@@ -30,6 +30,7 @@ from domain.vault.custody import RootKeyFile, RootKeyProvider, RootKeyVariable
 from domain.vault.passwords import Passwords, install_passwords
 from domain.vault.process import keep_keys_out_of_dumps
 from gateway import documents
+from gateway.outlet import RingOutlet, granted_ring
 from gateway.settings import Settings
 from realtime.announcer import BusAnnouncer
 from realtime.authority import Admission
@@ -116,6 +117,7 @@ class House:
     bus: Bus
     presence: PresenceBook
     hub: Hub
+    outlet: RingOutlet
     boards: BoardFlusher
     unread: UnreadTeller
 
@@ -149,6 +151,7 @@ async def furnished(settings: Settings, database_url: str) -> AsyncIterator[Hous
             await house.unread.finish()
             house.standings.close()
             await house.hub.stop()
+            house.outlet.close()
             hashing.close()
     finally:
         await disconnect()
@@ -180,6 +183,7 @@ def _assembled(settings: Settings) -> House:
         trusted=TrustedDocuments(documents.registered(), settings.documents_bind),
     )
     sessions = Sessions(clock)
+    outlet = RingOutlet(granted_ring() if settings.is_sending_together else None, metrics)
     hub = Hub(
         engine,
         sessions,
@@ -190,9 +194,12 @@ def _assembled(settings: Settings) -> House:
         settings=live_settings(settings),
         timers=timers,
         metrics=metrics,
+        outlet=outlet,
     )
     announcer.standings = standings = Standings(sessions, hub.node.tails, clock, timers)
-    return House(settings, clock, works, engine, standings, bus, presence, hub, boards, unread)
+    return House(
+        settings, clock, works, engine, standings, bus, presence, hub, outlet, boards, unread
+    )
 
 
 def live_settings(settings: Settings) -> LiveSettings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from realtime.metrics import LiveMetrics
 from realtime.receipts import Receipts
 from realtime.seat import Seat
 from realtime.sharing import Group
+from realtime.transport import Outlet
 
 if TYPE_CHECKING:
     from realtime.tail import Tail
@@ -34,9 +35,12 @@ RENDER_COST = 16
 class FanOut:
     """Writes events to seats and counts what it does. One a node."""
 
-    def __init__(self, clock: Clock, receipts: Receipts, metrics: LiveMetrics) -> None:
+    def __init__(
+        self, clock: Clock, receipts: Receipts, metrics: LiveMetrics, outlet: Outlet
+    ) -> None:
         self._clock = clock
         self._receipts = receipts
+        self.outlet = outlet
         self.metrics = metrics
 
     async def deliver(self, tail: Tail, group: Group, event: LoggedEvent) -> int:
@@ -88,7 +92,8 @@ class FanOut:
         answer: Answer | None,
     ) -> None:
         offset, before = event.offset, event.offset - 1
-        count = size = 0
+        taking: list[Seat] = []
+        frames: list[bytes] = []
         for seat in seats:
             if seat.group is not group or (offset and seat.offset != before):
                 continue
@@ -102,17 +107,22 @@ class FanOut:
                 seat.offset = offset or seat.offset
                 continue
             suffix = answer.next if seat.told == before else answer.after(seat.told)
-            frame = suffix.behind(seat.prefix)
+            frames.append(suffix.behind(seat.prefix))
+            taking.append(seat)
             if offset:
                 seat.offset = seat.told = offset
                 if seat.owes_receipt:
                     self._receipts.note(seat.subscription.live, event)
-            count += 1
-            size += len(frame)
-            if seat.transport.write_frame(frame) > SOFT_BUFFER_BYTES and slow is None:
-                seat.subscriber.slowed()
-        if count:
-            self._count(event, count, size)
+        if taking:
+            self._send(taking, frames)
+            self._count(event, len(frames), sum(map(len, frames)))
+
+    def _send(self, seats: Sequence[Seat], frames: Sequence[bytes]) -> None:
+        unsent = self.outlet.write([seat.transport for seat in seats], frames)
+        for place, waiting in unsent.items():
+            subscriber = seats[place].subscriber
+            if waiting > SOFT_BUFFER_BYTES and subscriber.slow is None:
+                subscriber.slowed()
 
     def _count(self, event: LoggedEvent, count: int, size: int) -> None:
         self.metrics.deliveries += count

@@ -24,7 +24,7 @@ from realtime.registry import BEAT_SLOTS, Registry
 from realtime.sharing import Groups
 from realtime.tails import Tails
 from realtime.timing import TimerHandle, Timers
-from realtime.transport import Transport
+from realtime.transport import ONE_BY_ONE, Outlet, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +48,13 @@ class Hub:
         log: Log = streams,
         timers: Timers | None = None,
         metrics: LiveMetrics | None = None,
+        outlet: Outlet = ONE_BY_ONE,
     ) -> None:
         settings = settings or LiveSettings()
         timers = timers or asyncio.get_running_loop()
         metrics = metrics or LiveMetrics()
         receipts = Receipts(deliveries, clock, timers, metrics, delay_s=settings.receipt_delay_s)
-        fan_out = FanOut(clock, receipts, metrics)
+        fan_out = FanOut(clock, receipts, metrics, outlet)
         self.node = Node(
             engine=engine,
             authenticator=authenticator,
@@ -68,8 +69,7 @@ class Hub:
             settings=settings,
             metrics=metrics,
         )
-        self.is_draining = False
-        self._is_drained = False
+        self.is_draining = self._is_drained = False
         self._bus = bus
         self._slot = 0
         self._beat: TimerHandle | None = None

@@ -54,6 +54,8 @@ class LiveMetrics:
     """Events and whispers written to operations."""
     renders: int = 0
     """Answers rendered; far below the deliveries where sharing works."""
+    sent_together: int = 0
+    """Frames of fan-outs that went to the kernel by one call for many; else one by one."""
     bytes_out: int = 0
     """Bytes of frames handed to sockets."""
     share_poison: int = 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 
 class Transport(Protocol):
@@ -23,3 +24,29 @@ class Transport(Protocol):
     def buffered_bytes(self) -> int:
         """Bytes that the peer has not taken yet."""
         ...
+
+
+class Outlet(Protocol):
+    """Where a fan-out's frames go out, many at a time."""
+
+    def write(self, transports: Sequence[Transport], frames: Sequence[bytes]) -> dict[int, int]:
+        """Write to each transport its frame, in this order where one has several.
+
+        Answers where bytes wait to be sent now, and how many; by place.
+        """
+        ...
+
+
+class OneByOne:
+    """An outlet for any transport."""
+
+    def write(self, transports: Sequence[Transport], frames: Sequence[bytes]) -> dict[int, int]:
+        """Write each frame by its transport."""
+        unsent = {}
+        for place, (transport, frame) in enumerate(zip(transports, frames, strict=True)):
+            if waiting := transport.write_frame(frame):
+                unsent[place] = waiting
+        return unsent
+
+
+ONE_BY_ONE: Final = OneByOne()

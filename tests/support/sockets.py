@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from gateway.lane import LANE, UVICORN_OPTIONS
+from gateway.outlet import RingOutlet, granted_ring
 from gateway.sockets import GraphQLSockets
 from gateway.wire import BoundedHttp
 from tests.support.live import SmallNode
@@ -58,6 +60,18 @@ async def closed(ws: ClientConnection) -> tuple[int, str]:
             pass
     assert ws.close_code is not None
     return ws.close_code, ws.close_reason or ""
+
+
+@contextmanager
+def ringed(node: SmallNode, *, few: int = 1) -> Iterator[RingOutlet]:
+    """The node's fan-outs go out by the kernel's ring, those of so few too; else it is skipped."""
+    ring = granted_ring()
+    if ring is None:
+        pytest.skip("the kernel grants no ring")
+    outlet = RingOutlet(ring, node.hub.node.metrics, few)
+    node.hub.node.fan_out.outlet = outlet
+    yield outlet
+    outlet.close()
 
 
 @asynccontextmanager
