@@ -45,6 +45,7 @@ def node_peers(pace: Pace, scripts: Mapping[str, str], **environment: str) -> No
     wanted = [name for name in scripts if not pace.only or name in pace.only]
     if not wanted:
         return NodePeers()
+    tell(f"preparing {', '.join(wanted)}")
     try:
         node = _installed()
     except Unavailable as missing:

@@ -45,7 +45,8 @@ def install(folder: Path) -> None:
         return
     try:
         subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            # One more try, after ten seconds: npm's own two take more than a minute when offline.
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"],
             cwd=folder,
             capture_output=True,
             timeout=INSTALL_S_MAX,
