@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from gateway.app import build_app
 from gateway.lane import UVICORN_OPTIONS
@@ -95,7 +96,7 @@ async def serve(
 ) -> None:
     """Serve until a signal comes; everything is taken down in order when this returns."""
     async with furnished(settings, database_url) as house:
-        server = _Server(_config(settings, house), house, on_ready)
+        server = _Server(configured(build_app(house), settings), house, on_ready)
         working = asyncio.create_task(work(house.works, database_url)) if with_worker else None
         try:
             await server.serve(sockets=[listener])
@@ -117,9 +118,10 @@ async def work_only(settings: Settings, database_url: str) -> None:
             await working
 
 
-def _config(settings: Settings, house: House) -> uvicorn.Config:
+def configured(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How uvicorn is to serve ``app``: our HTTP, the lane, the operator's bounds."""
     return uvicorn.Config(
-        build_app(house),
+        app,
         http=BoundedHttp,
         lifespan="off",
         log_config=None,

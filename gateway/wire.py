@@ -92,10 +92,22 @@ class BoundedHttp(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """A usual handshake is answered from what has been parsed; any other is parsed again."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Its answer would come among the socket's frames, and HTTP's timer end the socket.
+            self.transport.close()
+            return
         if self.ws_protocol_class is not LaneProtocol or not QuickLane.opened(self):
             super().handle_websocket_upgrade()
+            self._refuse_unread()
         # The parser and this refer to each other: each socket would leave cyclic garbage.
         self.parser = None  # type: ignore[assignment]  # as uvicorn leaves it at the end
+
+    def _refuse_unread(self) -> None:
+        # To a head that it cannot read (a body, a line too long, too many lines) the library says
+        # nothing, and nothing would end the wait.
+        lane = self.transport.get_protocol()
+        if isinstance(lane, LaneProtocol) and not lane.handshake_initiated:
+            self.send_400_response("Invalid HTTP request received.")
 
     def _await_head(self) -> None:
         if self._head_timer is None and not self.transport.is_closing():

@@ -52,6 +52,9 @@ class Wire:
     def set_protocol(self, protocol: Any) -> None:
         self.protocol = protocol
 
+    def get_protocol(self) -> Any:
+        return self.protocol
+
     def get_write_buffer_size(self) -> int:
         return 0
 
@@ -241,7 +244,7 @@ async def test_any_other_head_is_left_to_the_library(
 
     assert not isinstance(ours.protocol, QuickLane)
     is_good = any(lines is each for each in UNUSUAL.values())
-    assert ours.lines[0].startswith(b"HTTP/1.1 101") == is_good
+    assert ours.lines[0].startswith(b"HTTP/1.1 101" if is_good else b"HTTP/1.1 4"), "an answer"
     assert (ours.lines, ours.is_closed) == (theirs.lines, theirs.is_closed)
     assert ours.scopes == theirs.scopes
 
@@ -268,6 +271,44 @@ async def test_frames_after_the_handshake_come_out_alike(
 
     assert len(ours.lines[-1]) > 1, "something was said to it"
     assert (ours.lines, ours.is_closed) == (theirs.lines, theirs.is_closed)
+
+
+GET = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
+HI, BYE = b"\x81\x82\0\0\0\0hi", b"\x88\x82\0\0\0\0\x03\xe8"
+
+
+def cuts(of: bytes) -> list[tuple[bytes, ...]]:
+    """Its bytes one by one, and two pieces of it in every way."""
+    return [
+        tuple(of[at : at + 1] for at in range(len(of))),
+        *((of[:at], of[at:]) for at in range(1, len(of))),
+    ]
+
+
+@pytest.mark.parametrize("lines", [GOOD, UNUSUAL["two cookies"]], ids=["usual", "unusual"])
+@pytest.mark.parametrize("before", [(), (GET,), (GET[:9], GET[9:], GET)], ids=len)
+async def test_wherever_packets_end_a_socket_comes_out_alike(
+    monkeypatch: pytest.MonkeyPatch, lines: Lines, before: tuple[bytes, ...]
+) -> None:
+    whole = await both(monkeypatch, *before, head(lines), HI)
+    expected = (whole[0].lines, whole[0].is_closed)
+    assert expected[0][-1] == b"\x81\x02hi"
+
+    for pieces in cuts(head(lines)):
+        for each in await both(monkeypatch, *before, *pieces, *cuts(HI)[0]):
+            assert (each.lines, each.is_closed) == expected
+            assert each.scopes == whole[0].scopes
+
+
+@pytest.mark.parametrize("lines", [*USUAL.values(), *UNUSUAL.values()], ids=[*USUAL, *UNUSUAL])
+async def test_what_comes_in_one_packet_with_a_head_comes_out_alike(
+    monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    for more in (HI, HI + BYE, HI[:3], BYE, GET, head(lines), b"\0"):
+        for last in (HI, GET):
+            ours, theirs = await both(monkeypatch, head(lines) + more, last)
+            assert (ours.lines, ours.is_closed) == (theirs.lines, theirs.is_closed)
+            assert ours.lines[0].startswith(b"HTTP/1.1 101"), "what came too early is not heard"
 
 
 async def test_what_strangers_make_of_a_head_comes_out_alike(

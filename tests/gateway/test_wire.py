@@ -82,6 +82,15 @@ async def test_a_kept_connection_asks_again_and_again(port: int) -> None:
     writer.close()
 
 
+async def test_a_socket_is_not_opened_before_the_last_request_is_answered(port: int) -> None:
+    opening = [b"connection: upgrade", b"upgrade: websocket", b"sec-websocket-version: 13"]
+    key = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="
+    upgrade = b"\r\n".join([b"GET /graphql HTTP/1.1", b"host: x", *opening, key, b"", b""])
+
+    assert await answer(port, GOOD + upgrade) == b"", "the answer would be among its frames"
+    assert await answer(port, upgrade) != b""
+
+
 # The short way
 
 
