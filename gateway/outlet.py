@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 
 from gateway.lane import LaneTransport
-from gateway.ring import LARGEST_BYTES, UNKNOWN, RingDenied, SendRing
+from gateway.ring import UNKNOWN, RingDenied, SendRing
 from realtime.metrics import LiveMetrics
 from realtime.transport import ONE_BY_ONE, Transport
 
@@ -32,25 +32,12 @@ class RingOutlet:
 
     def write(self, transports: Sequence[Transport], frames: Sequence[bytes]) -> dict[int, int]:
         """Write to each transport its frame; answers where bytes wait, and how many."""
-        if self._ring is None or len(frames) < self._few or max(map(len, frames)) > LARGEST_BYTES:
+        if self._ring is None or len(frames) < self._few:
             return ONE_BY_ONE.write(transports, frames)
-        places: list[int] = []
-        descriptors: list[int] = []
-        others: list[int] = []
-        for place, transport in enumerate(transports):
-            ready = transport.ready_descriptor() if type(transport) is LaneTransport else -1
-            if ready < 0:
-                others.append(place)
-            else:
-                places.append(place)
-                descriptors.append(ready)
-        if len(set(descriptors)) < len(descriptors):
-            others += _repeated(places, descriptors)
-        unsent = self._send(self._ring, transports, frames, places, descriptors)
-        for place in others:
-            if waiting := transports[place].write_frame(frames[place]):
-                unsent[place] = waiting
-        return unsent
+        ready = [t.ready_descriptor() if type(t) is LaneTransport else -1 for t in transports]
+        if len(numbers := set(ready)) == len(ready) and -1 not in numbers:
+            return self._send(self._ring, ready, transports, frames)
+        return self._write_mixed(self._ring, ready, transports, frames)
 
     def close(self) -> None:
         """Give the ring back; from here on each frame is written by its transport."""
@@ -58,22 +45,41 @@ class RingOutlet:
         if ring is not None:
             ring.close()
 
+    def _write_mixed(
+        self,
+        ring: SendRing,
+        ready: Sequence[int],
+        transports: Sequence[Transport],
+        frames: Sequence[bytes],
+    ) -> dict[int, int]:
+        """By the ring the first frame of each socket that is ready; then all the others."""
+        firsts: dict[int, int] = {}
+        others = []
+        for place, number in enumerate(ready):
+            if number < 0 or firsts.setdefault(number, place) != place:
+                others.append(place)
+        places = list(firsts.values())
+        by_ring = self._send(
+            ring, list(firsts), [transports[at] for at in places], [frames[at] for at in places]
+        )
+        unsent = {places[index]: waiting for index, waiting in by_ring.items()}
+        for place in others:
+            if waiting := transports[place].write_frame(frames[place]):
+                unsent[place] = waiting
+        return unsent
+
     def _send(
         self,
         ring: SendRing,
+        descriptors: Sequence[int],
         transports: Sequence[Transport],
         frames: Sequence[bytes],
-        places: Sequence[int],
-        descriptors: Sequence[int],
     ) -> dict[int, int]:
-        if others_too := len(places) < len(frames):
-            short = ring.send(descriptors, [frames[place] for place in places])
-        else:
-            short = ring.send(descriptors, frames)
-        self._metrics.sent_together += len(places)
+        if not frames:
+            return {}
         unsent = {}
-        for index, taken in short.items():
-            place = places[index] if others_too else index
+        self._metrics.sent_together += len(frames)
+        for place, taken in ring.send(descriptors, frames).items():
             if taken == UNKNOWN:
                 transports[place].abort()
             elif waiting := transports[place].write_frame(frames[place][taken:]):
@@ -82,17 +88,6 @@ class RingOutlet:
             logger.error("the kernel's ring has failed: frames are written one by one from here on")
             self.close()
         return unsent
-
-
-def _repeated(places: list[int], descriptors: list[int]) -> list[int]:
-    """Leave of each descriptor its first place only; the others, in order."""
-    firsts: dict[int, int] = {}
-    again = []
-    for place, descriptor in zip(places, descriptors, strict=True):
-        if firsts.setdefault(descriptor, place) != place:
-            again.append(place)
-    places[:], descriptors[:] = firsts.values(), firsts.keys()
-    return again
 
 
 def granted_ring() -> SendRing | None:

@@ -26,7 +26,7 @@ SLOTS: Final = 512
 ARENA_BYTES: Final = 1_048_576
 """Where the frames of one call lie; one frame for all is the rule, one for each the exception."""
 LARGEST_BYTES: Final = 65_536
-"""A longer frame is no fan-out's: copying it would cost more than a call of its own."""
+"""A longer frame is not sent here: copying it would cost more than a call of its own."""
 UNKNOWN: Final = -1
 """Instead of the bytes taken: the kernel never told. Nothing may follow on that socket."""
 TRIES_MAX: Final = 8
@@ -80,10 +80,11 @@ class SendRing:
             raise
 
     def send(self, descriptors: Sequence[int], frames: Sequence[bytes]) -> dict[int, int]:
-        """Send to each descriptor its frame of at most LARGEST_BYTES; no descriptor twice.
+        """Send to each descriptor its frame; no descriptor twice.
 
         Answers what was not taken whole: the place, and how many bytes were taken. 0 is a full
-        buffer or a broken socket, which whoever writes to it next is told; or UNKNOWN.
+        buffer, a frame above LARGEST_BYTES or a broken socket, which the next to write is told;
+        or UNKNOWN.
         """
         short: dict[int, int] = {}
         begin, end = 0, len(frames)
@@ -131,21 +132,30 @@ class SendRing:
             self._sqes64[8 * slot + 4] = slot
 
     def _lay(self, descriptors: Sequence[int], frames: Sequence[bytes], begin: int) -> list[int]:
-        """Lay down as many as there is room for; their sizes."""
-        last, at, addresses, sizes = None, 0, array("Q"), []
-        address = self._address
-        for frame in frames[begin : begin + SLOTS]:
+        """Lay down as many as there is room for; their sizes. One too long is laid down empty."""
+        last, at, addresses, sizes, lengths = None, 0, array("Q"), [], array("i")
+        frames = frames[begin : begin + SLOTS]
+        if frames.count(frames[0]) == len(frames) and len(frames[0]) <= LARGEST_BYTES:
+            # One frame for all is the rule, and is laid down without looking at each.
+            self._arena[: len(frames[0])] = frames[0]
+            sizes = [len(frames[0])] * len(frames)
+            lengths, addresses = array("i", sizes), array("Q", [self._address]) * len(frames)
+            frames = ()
+        for frame in frames:
             if frame is not last:
-                size = len(frame)
-                if at + size > ARENA_BYTES:
+                size = length = len(frame)
+                if size > LARGEST_BYTES:
+                    length = 0
+                if at + length > ARENA_BYTES:
                     break
-                self._arena[at : at + size] = frame
+                self._arena[at : at + length] = frame[:length]
                 address, last = self._address + at, frame
-                at += size
+                at += length
             addresses.append(address)
+            lengths.append(length)
             sizes.append(size)
         count = len(sizes)
-        numbers, lengths = array("i", descriptors[begin : begin + count]), array("i", sizes)
+        numbers = array("i", descriptors[begin : begin + count])
         for slot, first, end in _spans(self._words[self._tail_at], count, SLOTS):
             until = slot + end - first
             self._sqes32[16 * slot + 1 : 16 * until : 16] = memoryview(numbers)[first:end]

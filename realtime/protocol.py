@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -33,6 +34,8 @@ from realtime.messages import (
 )
 
 SUBPROTOCOL = "graphql-transport-ws"
+IDS_KEPT = 1_024
+"""Ids written once for all their sockets: those of clients that count; others' differ anyway."""
 
 
 class Phase(Enum):
@@ -53,8 +56,14 @@ class OpenOperation:
     next_prefix: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.id_json = json.dumps(self.id).encode()  # orjson's buffer would stay with it: 4 KiB
-        self.next_prefix = b'{"id":' + self.id_json + b',"type":"next","payload":'
+        self.id_json, self.next_prefix = _written(self.id)
+
+
+@lru_cache(maxsize=IDS_KEPT)
+def _written(id_: str) -> tuple[bytes, bytes]:
+    """The id as JSON, and what a ``next`` begins with: one object for all who use short ids."""
+    written = json.dumps(id_).encode()  # orjson's buffer would stay with it: 4 KiB
+    return written, b'{"id":' + written + b',"type":"next","payload":'
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,16 @@ def test_one_frame_for_all_lies_in_the_arena_once(ring: SendRing) -> None:
     end(made)
 
 
+def test_a_frame_above_the_bound_is_left_to_others(ring: SendRing) -> None:
+    made = pairs(3)
+    frames = [b"short", b"x" * (LARGEST_BYTES + 1), b"after"]
+    numbers = [writer.fileno() for writer, _ in made]
+    assert ring.send(numbers, frames) == {1: 0}
+    assert ring.send(numbers[:2], frames[1:2] * 2) == {0: 0, 1: 0}
+    assert [read(reader) for _, reader in made] == [b"short", b"", b"after"]
+    end(made)
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(
