@@ -36,7 +36,7 @@ export class Cuttable extends WebSocket {
 }
 
 /** The other person sends, with no client at all. */
-async function say(text) {
+export async function say(text) {
   const response = await fetch(http, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${otherToken}` },
@@ -49,8 +49,9 @@ async function say(text) {
 /**
  * `names()`: all unions, page by page. `refuse()`: the code of a refused mutation. `position()`: where
  * the conversation is. `follow(after, take, broken)`: events; `broken` when it has ended by a cut.
+ * `further()`: what else the client has to tell, at the end.
  */
-export async function doChores({ names, refuse, position, follow }) {
+export async function doChores({ names, refuse, position, follow, further = () => ({}) }) {
   const heard = [];
   let after = await position();
   const listen = () => follow(
@@ -70,6 +71,7 @@ export async function doChores({ names, refuse, position, follow }) {
   await until(() => heard.length >= 3);
   await say('四');
   await until(() => heard.length >= 4);
-  console.log(JSON.stringify({ names: await names(), refused: await refuse(), heard, sockets: sockets.length }));
+  const told = { heard: [...heard], names: await names(), refused: await refuse(), ...await further() };
+  console.log(JSON.stringify({ ...told, sockets: sockets.length }));
   process.exit(0);
 }

@@ -1,8 +1,9 @@
-"""urql and Apollo Client work with the server, by their own means and on top of our client."""
+"""urql, Apollo Client and Relay work with the server; the first two on top of our client too."""
 
 from __future__ import annotations
 
 import json
+from itertools import product
 
 import pytest
 import pytest_asyncio
@@ -26,8 +27,9 @@ async def zones(city: Spot) -> None:
 
 
 @pytest.mark.usefixtures("zones")
-@pytest.mark.parametrize("mode", ["stock", "sdk"])
-@pytest.mark.parametrize("client", ["urql", "apollo"])
+@pytest.mark.parametrize(
+    ("client", "mode"), [("relay", "stock"), *product(("urql", "apollo"), ("stock", "sdk"))]
+)
 async def test_a_client_turns_pages_reads_a_refusal_and_misses_nothing_at_a_cut(
     client: str,
     mode: str,
@@ -51,3 +53,8 @@ async def test_a_client_turns_pages_reads_a_refusal_and_misses_nothing_at_a_cut(
     assert told["refused"] == "text.missing"
     assert told["heard"] == [1, 2, 3, 4]
     assert told["sockets"] >= 2, "the cut has cut"
+    if client == "relay":
+        assert told["backwards"] == [1, 2, 3, 4], "its store has put the pages together"
+        assert told["isSame"], "a message has one id, whichever way it comes"
+        assert told["appended"] == [1, 2, 3, 4, 5]
+        assert told["refetched"] == [6, [5, 6]], "by its global id, from the latest page on"
