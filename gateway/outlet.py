@@ -18,8 +18,8 @@ from realtime.transport import ONE_BY_ONE, Transport
 
 logger = logging.getLogger(__name__)
 
-FEW = 4
-"""Frames for which the ring's call costs as much as the calls that it saves."""
+FEW = 12
+"""Fewer frames cost less one by one; from some eight on the ring is no dearer, and then cheaper."""
 
 
 class RingOutlet:
