@@ -62,6 +62,9 @@ class LaneProtocol(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         """To whoever hears; invalid UTF-8 from a stranger is no error worth a traceback."""
+        if self.close_sent:  # nothing is heard any more, and nothing more is to be said about it
+            self.frames = []
+            return
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         is_text = self.curr_msg_data_type == "text"
         if is_text and not _is_utf8(data):
@@ -72,8 +75,12 @@ class LaneProtocol(WebSocketsSansIOProtocol):
             super().send_receive_event_to_app()
         else:
             self.frames = []
-            if not self.close_sent:
-                self._hear(bytes(data), is_text=is_text)
+            self._hear(bytes(data), is_text=is_text)
+
+    async def send(self, message: Any) -> None:
+        """What the application says; a refusal is an answer, which uvicorn forgets to note."""
+        await super().send(message)
+        self.handshake_complete |= self.close_sent
 
     def handle_ping(self) -> None:
         """Answer it. A peer that pings and never reads the answers would fill our memory: cut."""

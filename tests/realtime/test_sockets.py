@@ -74,12 +74,15 @@ async def test_a_cookie_counts_with_an_allowed_origin_only(server: Server) -> No
     assert server.node.sessions.cookies_seen == ["t", None, None]
 
 
-async def test_a_full_or_draining_node_says_when_to_come_back(server: Server) -> None:
+async def test_a_full_or_draining_node_says_when_to_come_back(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
     server.node.hub.is_draining = True
     with pytest.raises(InvalidStatus) as refused:
         await server.connect()
     assert refused.value.response.status_code == 503
     assert refused.value.response.headers["Retry-After"] == "5"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +109,16 @@ async def test_what_strangers_send_closes_their_socket_only(
     await say(member, {"type": "ping", "payload": {"still": "here"}})
     assert await hear(member) == {"type": "pong", "payload": {"still": "here"}}
     await member.close()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_what_follows_a_close_is_not_looked_at(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    ws = await server.connect()
+    binary, no_utf8 = b"\x82\x80\0\0\0\0", b"\x81\x81\0\0\0\0\xff"
+    ws.transport.write(binary + no_utf8)
+    assert (await closed(ws))[0] in (4400, 1007), "by whatever is seen first"
     assert not [record for record in caplog.records if record.exc_info]
 
 
