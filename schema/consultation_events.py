@@ -253,8 +253,10 @@ def _id(node: type, event: LoggedEvent, name: str) -> strawberry.ID:
 
 async def _message(event: LoggedEvent) -> Message:
     body = event.body
-    row = {
-        **{name: UUID(body[name]) for name in ("id", "conversation_id", "client_key")},
+    row: dict[str, Any] = {
+        "id": UUID(body["id"]),
+        "conversation_id": UUID(body["conversation_id"]),
+        "client_key": UUID(body["client_key"]),
         "sender_account_id": UUID(body["sender_account_id"]),
         "seq": body["seq"],
         "role": body["role"],
@@ -262,7 +264,8 @@ async def _message(event: LoggedEvent) -> Message:
         "body": base64.b64decode(body["sealed"]),
     }
     key = await sealing.conversation_key(Service(body["service"]), row["conversation_id"])
-    return of_row(Message, {**row, "text": sealing.open_message(key, row)})
+    row["text"] = sealing.open_message(key, row)
+    return of_row(Message, row)
 
 
 _MADE: Mapping[str, Callable[[LoggedEvent], object]] = {

@@ -6,7 +6,6 @@ raises but for cancellation: whatever happens becomes an answer with a stable co
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from graphql import GraphQLError, GraphQLSchema, execute
 from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 from domain.kernel.errors import DomainError
+from domain.kernel.patience import Patience
 from domain.kernel.ports import NO_EDGE, Edge, GraphQLAnswer, GraphQLRequest, Presence
 from domain.kernel.texts import is_storable
 from domain.kernel.work import Works
@@ -38,7 +38,8 @@ from schema.trusted import TrustedDocuments
 log = logging.getLogger("unionhall.schema")
 
 OPERATION_S_MAX = 20.0
-"""Seconds for one operation: a little more than the database allows one statement."""
+"""Seconds for one operation: a little more than the database allows one statement. Told within a
+twentieth of it."""
 
 
 class SchemaEngine:
@@ -61,6 +62,7 @@ class SchemaEngine:
         self._documents = DocumentCache(schema, is_introspectable=is_introspectable)
         self.plans = Plans(schema)
         self._is_compiling = is_compiling
+        self._patience = Patience(OPERATION_S_MAX)
 
     def kind(self, request: GraphQLRequest, actor: Actor) -> str | None:
         """query, mutation or subscription; None where the actor can run no such operation."""
@@ -86,7 +88,7 @@ class SchemaEngine:
         context = Context(actor, self._works, self._presence, edge)
         plan = self.plans.of(operation, variables) if self._is_compiling else None
         try:
-            async with asyncio.timeout(OPERATION_S_MAX):
+            with self._patience.limit():
                 if plan is not None:
                     return GraphQLAnswer(await plan.answer(context, variables))
                 return await self._interpreted(operation, request, context)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+import orjson
+
 from domain.kernel.actor import Actor
 from domain.kernel.capabilities import Capability
 
@@ -12,6 +14,9 @@ SETTINGS = ("account", "member", "consultant", "territory", "line", "system")
 """What the policies read, as ``app.…``, in the order of ``context_of``."""
 TEXTS_KEPT_MAX = 1_024
 """Reads whose composed text is remembered: four times what a connection keeps prepared."""
+ACTORS_KEPT_MAX = 2_048
+"""Contexts remembered, of who wrote last; about 1 KiB each with the actor they belong to."""
+_made: dict[int, tuple[Actor, str]] = {}
 _LITERAL = re.compile("[0-9a-z/,-]*")
 """Ids, paths and ``on``: nothing that could end a quoted literal."""
 
@@ -27,6 +32,21 @@ def context_of(actor: Actor) -> tuple[str, ...]:
         ",".join(scope.line),
         "on" if actor.is_system else "",
     )
+
+
+def context_json(actor: Actor) -> str:
+    """The same as JSON, for functions that set it themselves (``app_context``).
+
+    Made once for an actor, who is the same object as long as nothing about them has changed.
+    """
+    kept = _made.get(id(actor))
+    if kept is not None and kept[0] is actor:
+        return kept[1]
+    made = orjson.dumps(context_of(actor)).decode()
+    if len(_made) >= ACTORS_KEPT_MAX:
+        _made.clear()
+    _made[id(actor)] = (actor, made)
+    return made
 
 
 def beginning(actor: Actor) -> str:

@@ -7,9 +7,9 @@ its transaction on a connection (settings and locks are the transaction's), so n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -187,7 +187,7 @@ class Transaction:
     """One transaction of one actor, begun by its first statement in the round trip that also sets
     the context. Its statements come one by one."""
 
-    __slots__ = ("_conn", "_is_busy", "_is_over", "_pool", "actor")
+    __slots__ = ("_conn", "_is_busy", "_is_over", "_pool", "_token", "actor")
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
@@ -195,6 +195,14 @@ class Transaction:
         self._conn: Connection | None = None
         self._is_busy = False
         self._is_over = False
+
+    def enter(self) -> None:
+        """From here on every statement of this task belongs to it, until it is left."""
+        self._token: Token[Transaction | None] = _running.set(self)
+
+    def leave(self) -> None:
+        """Statements of this task are their own again."""
+        _running.reset(self._token)
 
     @property
     def is_begun(self) -> bool:
@@ -253,16 +261,6 @@ class Transaction:
                 self._conn.terminate()
             finally:
                 self._pool.give(self._conn)
-
-
-@contextmanager
-def current(transaction: Transaction) -> Iterator[None]:
-    """Inside the block every statement of this task belongs to it. For ``Works.open``."""
-    token = _running.set(transaction)
-    try:
-        yield
-    finally:
-        _running.reset(token)
 
 
 def is_passing(error: BaseException) -> bool:

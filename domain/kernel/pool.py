@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from domain.kernel.patience import Patience
+
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
@@ -40,6 +42,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._idle_min = 0
         self._size = 0
+        self._patience = Patience(WAIT_S)
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._is_closed = False
         self._trimming: asyncio.TimerHandle | None = None
@@ -112,7 +115,7 @@ class Pool:
         else:
             self._waiting.append(waiting)
         try:
-            async with asyncio.timeout(WAIT_S):
+            with self._patience.limit():
                 return await waiting
         except BaseException:
             if waiting.done() and not waiting.cancelled():

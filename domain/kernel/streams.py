@@ -19,7 +19,6 @@ from uuid import UUID
 import orjson
 
 from domain.kernel.database import Record, fetch
-from domain.kernel.pool import Connection
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -100,17 +99,12 @@ def to_json(value: Any) -> Json:
     raise TypeError(f"a fact cannot hold {type(value).__name__}")
 
 
-_APPEND_SQL = "SELECT * FROM stream_append($1, $2, $3)"
+APPEND_SQL = "SELECT * FROM stream_append($1, $2, $3)"
+"""Append each fact to each of its streams; takes ``Entries.args``, and its rows ``Entries.logged``.
 
-
-async def append(conn: Connection, facts: Sequence[Fact], at: datetime) -> list[LoggedEvent]:
-    """Append each fact to each of its streams, in one statement.
-
-    Streams are locked in sorted order, so two writers never deadlock. Must be the last statement
-    before commit: the counter rows stay locked until then.
-    """
-    entries = Entries(facts, at)
-    return entries.logged(await conn.fetch(_APPEND_SQL, *entries.args))
+Streams are locked in sorted order, so two writers never deadlock. Must be the last statement before
+commit: the counter rows stay locked until then.
+"""
 
 
 class Entries:
@@ -217,4 +211,4 @@ async def read_events(
 
 def _new_epoch() -> str:
     """A name for a new stream's history: a stream rebuilt can't be mistaken for the old one."""
-    return base64.b32encode(os.urandom(5)).decode().lower()
+    return os.urandom(5).hex()

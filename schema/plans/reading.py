@@ -61,6 +61,9 @@ async def _each(
     """One read for each object, side by side, as graphql-core does."""
     assert field.slot is not None
     slot = run.slots[field.slot]
+    if len(objects) == 1:
+        slot[id(objects[0])] = await settled(read, objects[0])
+        return
     distinct = {id(each): each for each in objects}
     values = await together([settled(read, each) for each in distinct.values()])
     slot.update(zip(distinct, values, strict=True))
