@@ -61,6 +61,8 @@ export class Outbox {
   readonly #entries = new Watched<readonly OutboxEntry[]>([]);
   readonly #waiters = new Map<string, Waiter>();
   readonly #lanes = new Set<string>();
+  /** On their way into the store: in their place in the order, and not to be sent yet. */
+  readonly #unstored = new Set<OutboxEntry>();
   readonly #listeners = new Set<(entry: OutboxEntry, outcome: Outcome) => void>();
   readonly #stopped = new AbortController();
   #loaded: Promise<void>;
@@ -85,7 +87,7 @@ export class Outbox {
   ): Promise<Data> {
     await this.#loaded;
     this.#ensureOpen();
-    const { account, store, entriesMax = ENTRIES_MAX } = this.#options;
+    const { account, entriesMax = ENTRIES_MAX } = this.#options;
     if (this.#entries.current.length >= entriesMax)
       throw new UnionhallError(Codes.outboxFull, { max: entriesMax });
     const sha256 = hashOf(document);
@@ -99,12 +101,7 @@ export class Outbox {
       this.#waiters.set(clientKey, { resolve, reject }),
     );
     answered.catch(() => {}); // it may end before the store has answered
-    try {
-      await store.put(entry);
-    } catch {
-      this.#settle(entry, { error: new UnionhallError(Codes.outboxUnstored) });
-    }
-    void this.#run(lane);
+    void this.#put(entry);
     return answered;
   }
 
@@ -128,8 +125,28 @@ export class Outbox {
    */
   close(): void {
     this.#stopped.abort();
-    for (const { reject } of this.#waiters.values()) reject(new UnionhallError(Codes.outboxClosed));
-    this.#waiters.clear();
+    const stored = this.#entries.current.filter((one) => !this.#unstored.has(one));
+    for (const { clientKey } of stored) this.#leave(clientKey);
+  }
+
+  #leave(clientKey: string): void {
+    this.#waiters.get(clientKey)?.reject(new UnionhallError(Codes.outboxClosed));
+    this.#waiters.delete(clientKey);
+  }
+
+  async #put(entry: OutboxEntry): Promise<void> {
+    const { store } = this.#options;
+    this.#unstored.add(entry);
+    try {
+      await store.put(entry);
+      if (!this.#entries.current.includes(entry))
+        store.remove(entry.account, entry.clientKey).catch(() => {}); // cleared meanwhile
+      else if (this.#stopped.signal.aborted) this.#leave(entry.clientKey); // closed meanwhile
+    } catch {
+      this.#settle(entry, { error: new UnionhallError(Codes.outboxUnstored) });
+    }
+    this.#unstored.delete(entry);
+    void this.#run(entry.lane);
   }
 
   async #load(): Promise<void> {
@@ -144,7 +161,7 @@ export class Outbox {
     this.#lanes.add(lane);
     for (let tries = 0; !this.#stopped.signal.aborted;) {
       const entry = this.#entries.current.find((one) => one.lane === lane);
-      if (!entry) break;
+      if (!entry || this.#unstored.has(entry)) break; // its `send` goes on here, once it is stored
       const outcome = await this.#attempt(entry);
       if (this.#stopped.signal.aborted) break;
       if ("waitMs" in outcome) {

@@ -113,6 +113,71 @@ test("a store that does not keep it is no outbox: the person is told", async (t)
   assert.equal(here.asked.length, 0);
 });
 
+/** A store whose `put` waits for the test: `puts[n](true)` keeps the entry, `puts[n](false)` fails. */
+function slowStore(): OutboxStore & { puts: ((isKept: boolean) => void)[] } {
+  const store = memoryStore();
+  const puts: ((isKept: boolean) => void)[] = [];
+  const put = (entry: OutboxEntry): Promise<void> =>
+    new Promise((done, failed) =>
+      puts.push((isKept) => (isKept ? done(store.put(entry)) : failed(new Error("quota")))),
+    );
+  return { ...store, put, puts };
+}
+
+test("nothing is sent before it is stored, not by a lane that is under way either", async (t) => {
+  const here = scene(t);
+  const store = slowStore();
+  const outbox = here.client.openOutbox({ account: "a", store });
+  here.answers.push(new TypeError("offline"), ok(1), ok(3));
+  const [one, two, three] = [say(outbox, "one"), say(outbox, "two"), say(outbox, "three")];
+  await settle();
+  store.puts[0]!(true);
+  await settle();
+  await pass(1_000);
+  await one;
+  store.puts[2]!(true);
+  await settle();
+  assert.deepEqual(sent(here), ["one", "one"], "the second is not stored, and the third comes after it");
+
+  store.puts[1]!(false);
+  await assert.rejects(two, { code: "outbox.unstored" });
+  await three;
+  assert.deepEqual(sent(here), ["one", "one", "three"]);
+});
+
+test("what is stored only after the outbox was cleared is removed again", async (t) => {
+  const here = scene(t);
+  const store = slowStore();
+  const outbox = here.client.openOutbox({ account: "a", store });
+  const answer = assert.rejects(say(outbox, "x"), { code: "outbox.cleared" });
+  await settle();
+  await outbox.clear();
+  await answer;
+  store.puts[0]!(true);
+  await settle();
+
+  assert.deepEqual([await store.load("a"), here.asked.length], [[], 0]);
+});
+
+for (const [isKept, code] of [
+  [true, "outbox.closed"],
+  [false, "outbox.unstored"],
+] as const) {
+  test(`closed while it is being stored: ${code}, as the store has it`, async (t) => {
+    const here = scene(t);
+    const store = slowStore();
+    const outbox = here.client.openOutbox({ account: "a", store });
+    const answer = assert.rejects(say(outbox, "x"), { code });
+    await settle();
+    outbox.close();
+    store.puts[0]!(isKept);
+    await answer;
+
+    assert.equal((await store.load("a")).length, isKept ? 1 : 0);
+    assert.equal(here.asked.length, 0);
+  });
+}
+
 test("after a restart what is left is sent with its old key, in its order", async (t) => {
   const here = scene(t);
   const store = memoryStore();
