@@ -45,8 +45,10 @@ const ENTRIES_MAX = 200;
 const SIGNED_OUT: ReadonlySet<string> = new Set([UNAUTHENTICATED, SESSION_OVER]);
 const AGE_MAX_MS = 24 * 60 * 60 * 1_000;
 
+/** For whoever waits for an entry: several may, under one key. */
 interface Waiter {
-  resolve(data: never): void;
+  readonly answer: Promise<any>;
+  resolve(data: unknown): void;
   reject(error: UnionhallError): void;
 }
 
@@ -78,7 +80,8 @@ export class Outbox {
 
   /**
    * Send a mutation; `variables` puts the client key into its place. Resolves with the answer's data
-   * (it is committed), rejects with the refusal. Meanwhile it is in the store and in `entries`.
+   * (it is committed), rejects with the refusal. Meanwhile it is in the store and in `entries`. Under a
+   * key that is on its way already, nothing more is sent: it is the same, and so is its answer.
    */
   async send<Data = any, Variables = any>(
     document: Document<Data, Variables>,
@@ -88,6 +91,7 @@ export class Outbox {
     await this.#loaded;
     this.#ensureOpen();
     const { account, entriesMax = ENTRIES_MAX } = this.#options;
+    if (this.#entries.current.some((one) => one.clientKey === clientKey)) return this.#answerOf(clientKey);
     if (this.#entries.current.length >= entriesMax)
       throw new UnionhallError(Codes.outboxFull, { max: entriesMax });
     const sha256 = hashOf(document);
@@ -97,12 +101,8 @@ export class Outbox {
       document: sha256 === undefined ? { text } : { text, sha256 },
     };
     this.#entries.set([...this.#entries.current, entry]); // its place in the order is now
-    const answered = new Promise<Data>((resolve, reject) =>
-      this.#waiters.set(clientKey, { resolve, reject }),
-    );
-    answered.catch(() => {}); // it may end before the store has answered
     void this.#put(entry);
-    return answered;
+    return this.#answerOf(clientKey);
   }
 
   /** Called for each entry that ends, those of an earlier start too. Returns how to stop. */
@@ -127,6 +127,16 @@ export class Outbox {
     this.#stopped.abort();
     const stored = this.#entries.current.filter((one) => !this.#unstored.has(one));
     for (const { clientKey } of stored) this.#leave(clientKey);
+  }
+
+  #answerOf(clientKey: string): Promise<any> {
+    let waiter = this.#waiters.get(clientKey);
+    if (!waiter) {
+      let ends!: Pick<Waiter, "resolve" | "reject">;
+      const answer = new Promise<any>((resolve, reject) => (ends = { resolve, reject }));
+      this.#waiters.set(clientKey, (waiter = { answer, ...ends }));
+    }
+    return waiter.answer;
   }
 
   #leave(clientKey: string): void {
@@ -194,7 +204,7 @@ export class Outbox {
     this.#options.store.remove(entry.account, entry.clientKey).catch(() => {}); // sent again, it is the same
     const waiter = this.#waiters.get(entry.clientKey);
     this.#waiters.delete(entry.clientKey);
-    if ("data" in outcome) waiter?.resolve(outcome.data as never);
+    if ("data" in outcome) waiter?.resolve(outcome.data);
     else waiter?.reject(outcome.error);
     for (const listener of [...this.#listeners]) listener(entry, outcome);
   }

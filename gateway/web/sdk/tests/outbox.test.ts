@@ -40,6 +40,24 @@ test("a mutation is sent under one key until it is answered, and then forgotten"
   assert.deepEqual([outbox.entries.current, await store.load("a")], [[], []]);
 });
 
+test("who sends under a key that is on its way waits for the same answer, and nothing goes twice", async (t) => {
+  const here = scene(t);
+  const store = memoryStore();
+  const send = (outbox: Outbox): Promise<any> =>
+    outbox.send(SEND, (clientKey) => ({ input: { text: "x", clientKey } }), { clientKey: "k" });
+  const first = here.client.openOutbox({ account: "a", store });
+  const left = [send(first), send(first)].map((one) => assert.rejects(one, { code: "outbox.closed" }));
+  await settle();
+  first.close();
+  await Promise.all(left);
+
+  here.answers.push(ok(1), ok(1));
+  const second = here.client.openOutbox({ account: "a", store });
+  assert.deepEqual(await Promise.all([send(second), send(second)]), Array(2).fill({ send: { seq: 1 } }));
+  assert.deepEqual(await send(second), { send: { seq: 1 } }, "answered before: the server knows the key");
+  assert.equal(here.asked.length, 3);
+});
+
 test("a lane keeps its order while it waits, and others go on", async (t) => {
   const here = scene(t);
   const outbox = here.client.openOutbox({ account: "a", store: memoryStore() });
