@@ -54,21 +54,39 @@ class Following:
         return self.over.is_set()
 
     def take(self, payload: Event) -> None:
-        """Apply one ``next``: a repeated offset is dropped, a gap is the test's failure."""
+        """Apply one ``next``. What comes twice, and a gap, is the test's failure.
+
+        Nothing is dropped here: each socket is asked for what comes after ``since``, so what it
+        brings is above that and above all that it has brought.
+        """
         rt = payload.get("extensions", {}).get("rt", {})
         if "o" in rt:
-            epoch, last = self.since.get(rt["s"], (rt["e"], None))
-            if last is not None and epoch == rt["e"]:
-                if rt["o"] <= last:
-                    return
-                follows = rt.get("p", rt["o"] - 1)
-                assert follows == last, f"gap in {rt['s']}: {last} → {follows}, {rt['o']}"
-            self.since[rt["s"]] = (rt["e"], rt["o"])
+            stream, offset = rt["s"], rt["o"]
+            epoch, last = self.since.get(stream, ("", None))
+            # The position before a stream's first event has no epoch yet.
+            assert epoch in {"", rt["e"]}, f"another history of {stream} without a word"
+            if last is not None:
+                assert offset > last, f"doubled in {stream}: {offset} after {last}"
+                follows = rt.get("p", offset - 1)
+                assert follows == last, f"gap in {stream}: {last} → {follows}, {offset}"
+            self.since[stream] = (rt["e"], offset)
         self.on_event(payload["data"])
+
+    def lives_from(self, positions: Mapping[str, Sequence[Any]]) -> None:
+        """It is live from these positions (epoch, offset) on: none is behind what was brought."""
+        for stream, (epoch, offset) in positions.items():
+            before, last = self.since.get(stream, (epoch, 0))
+            assert before != epoch or offset >= last, f"{stream} went back: {last} → {offset}"
+            self.since[stream] = (epoch, offset)
+        self.live.set()
 
 
 class LiveClient:
-    """Connects to one of several servers, and again when the socket dies."""
+    """Connects to one of several servers, and again when the socket dies.
+
+    A server that breaks its word (doubles, leaves out) ends it: ``execute`` raises from then on,
+    and so does leaving the block.
+    """
 
     def __init__(self, urls: Callable[[], Sequence[str]], token: str) -> None:
         self._urls = urls
@@ -79,6 +97,7 @@ class LiveClient:
         self._socket: ClientConnection | None = None
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._fault: AssertionError | None = None
         self.close_codes: list[int | None] = []
         self.connects = 0
 
@@ -95,6 +114,8 @@ class LiveClient:
     async def execute(self, query: str, **variables: Any) -> dict[str, Any]:
         """The data of one operation. Raises Dropped, Refused."""
         await self._ready.wait()
+        if self._fault is not None:
+            raise self._fault
         socket, id_ = self._socket, str(next(self._ids))
         assert socket is not None
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -141,8 +162,15 @@ class LiveClient:
 
     async def _run(self) -> None:
         while True:
-            with suppress(OSError, TimeoutError, ConnectionClosed, InvalidHandshake):
+            try:
                 await self._once(random.choice(list(self._urls())))
+            except AssertionError as fault:
+                self._fault = fault
+                self._lose()
+                self._ready.set()  # whoever waits to say something is told
+                raise
+            except (OSError, TimeoutError, ConnectionClosed, InvalidHandshake):
+                pass
             self._lose()
             await asyncio.sleep(RECONNECT_S * random.random())
 
@@ -191,9 +219,7 @@ class LiveClient:
         for op, positions in payload.get("rt", {}).get("live", {}).items():
             following = self._following.get(op)
             if following is not None:
-                for stream, (epoch, offset) in positions.items():
-                    following.since[stream] = (epoch, offset)
-                following.live.set()
+                following.lives_from(positions)
 
     def _answer(self, id_: str, payload: dict[str, Any]) -> None:
         answer = self._pending[id_]
