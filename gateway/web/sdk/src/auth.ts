@@ -9,14 +9,24 @@ export interface Auth {
   token(): Promise<string | null>;
   /** The server did not take `token`. Whether asking again may do better; called once for each refusal. */
   refused(token: string | null): Promise<boolean>;
-  /** Signed in (the answer of `signIn`), or out (null). */
-  keep(session: SessionAnswer | null): Promise<void>;
+  /** Signed in: the answer of `signIn`. */
+  keep(session: SessionAnswer): Promise<void>;
+  /** Signed out: forget the session here, before anybody is asked or told. */
+  leave(): Leave;
   /** The device's own secret for `signIn`; null where there is none. */
   device(): Promise<string | null>;
   /** The socket is open (or no more): a session that needs it is kept fresh meanwhile. */
   attend(isOpen: boolean): void;
   /** Called when the session is over for good. */
   onOver: (() => void) | null;
+}
+
+/** A session that is given up here. */
+export interface Leave {
+  /** Resolves when nothing of it is kept any more. */
+  readonly forgotten: Promise<void>;
+  /** A token to tell the server with, as `token` gives one; it may be asked for over the network. */
+  token(): Promise<string | null>;
 }
 
 /** What `signIn` and `refreshSession` answer. */
@@ -39,6 +49,7 @@ export function cookie(): AuthMaker {
     token: async () => null,
     refused: async () => false,
     keep: async () => {},
+    leave: () => ({ forgotten: Promise.resolve(), token: async () => null }),
     device: async () => null,
     attend: () => {},
     onOver: null,
@@ -49,15 +60,17 @@ export function cookie(): AuthMaker {
 export function token(provide: (refusedToken: string | null) => string | Promise<string>): AuthMaker {
   return () => {
     let refusedToken: string | null = null;
+    const given = async (): Promise<string> => await provide(refusedToken);
     return {
       heldAs: null,
-      token: async () => await provide(refusedToken),
+      token: given,
       refused: async (old) => {
         const isNews = old !== refusedToken;
         refusedToken = old;
         return isNews;
       },
       keep: async () => {},
+      leave: () => ({ forgotten: Promise.resolve(), token: given }),
       device: async () => null,
       attend: () => {},
       onOver: null,

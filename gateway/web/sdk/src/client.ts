@@ -149,17 +149,19 @@ export class Client {
 
   /**
    * Sign out. Here everything is forgotten at once, the outbox with it; an error means that the server
-   * could not be told, and that the session there ends by itself later.
+   * could not be told, and that the session there ends by itself later. (Or that a store on this device
+   * has failed to forget: the server is told all the same.)
    */
   async signOut({ everywhere = false } = {}): Promise<void> {
-    const token = await this.#auth.token().catch(() => null);
     const cleared = this.#outbox?.clear();
     this.#live.end("signed-out");
-    await cleared;
-    await this.#auth.keep(null);
+    const left = this.#auth.leave();
+    const here = await Promise.allSettled([cleared, left.forgotten]);
+    const token = await left.token().catch(() => null);
     const query = everywhere ? own.SIGN_OUT_EVERYWHERE : own.SIGN_OUT;
     const { result } = await this.#http.post({ query }, { token, timeoutMs: this.#timeoutMs });
     committed(result);
+    for (const each of here) if (each.status === "rejected") throw each.reason;
   }
 
   /** Somebody is back at the screen, or the network: try now what waits. */

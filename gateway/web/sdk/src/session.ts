@@ -1,4 +1,4 @@
-import type { Auth, AuthMaker, Refresh, SessionAnswer } from "./auth.js";
+import type { Auth, AuthMaker, Leave, Refresh, SessionAnswer } from "./auth.js";
 import { SESSION_OVER, UNAUTHENTICATED, UnionhallError } from "./errors.js";
 
 /** What an app keeps of its session between two starts: secrets, so put them into the keychain. */
@@ -46,7 +46,7 @@ class Bearer implements Auth {
   #loaded: Promise<void> | null = null;
   #kept: KeptSession | null = null;
   #device: string | null = null;
-  #refreshing: Promise<void> | null = null;
+  #refreshing: Promise<SessionAnswer | null> | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOpen = false;
 
@@ -73,22 +73,25 @@ class Bearer implements Auth {
     return true;
   }
 
-  async keep(session: SessionAnswer | null): Promise<void> {
-    await this.#load();
-    if (session === null) {
-      this.#kept = null;
-    } else if (session.accessToken !== null && session.refreshToken !== null) {
-      this.#kept = {
-        device: await this.device(),
-        accessToken: session.accessToken,
-        accessTokenExpiresAt: Date.parse(session.accessTokenExpiresAt),
-        refreshToken: session.refreshToken,
-      };
-    } else {
-      throw new UnionhallError(UNAUTHENTICATED);
-    }
-    this.#schedule();
-    await this.#options.store.save(this.#kept);
+  async keep(session: SessionAnswer): Promise<void> {
+    await this.#save(keptOf(session, await this.device()));
+  }
+
+  leave(): Leave {
+    const left = this.#load()
+      .catch(() => {}) // what cannot be read is still to be removed
+      .then(() => ({ before: this.#kept, exchange: this.#refreshing, saved: this.#save(null) }));
+    return {
+      forgotten: left.then(({ saved }) => saved),
+      token: async () => {
+        const { before, exchange } = await left;
+        // An exchange that was under way has ended the token from before; its own was not kept.
+        const after = await exchange?.catch(() => null);
+        if (after || !before) return after?.accessToken ?? null;
+        if (Date.now() < before.accessTokenExpiresAt) return before.accessToken;
+        return (await this.#ask(before)).accessToken;
+      },
+    };
   }
 
   async device(): Promise<string> {
@@ -108,25 +111,38 @@ class Bearer implements Auth {
     }));
   }
 
-  #renew(): Promise<void> {
+  async #save(session: KeptSession | null): Promise<void> {
+    this.#kept = session;
+    this.#schedule();
+    await this.#options.store.save(session);
+  }
+
+  #renew(): Promise<SessionAnswer | null> {
     return (this.#refreshing ??= this.#exchange().finally(() => (this.#refreshing = null)));
   }
 
-  async #exchange(): Promise<void> {
+  async #exchange(): Promise<SessionAnswer | null> {
     const before = this.#kept;
-    if (!before) return;
+    if (!before) return null;
+    try {
+      const session = await this.#ask(before);
+      if (this.#kept === before) await this.#save(keptOf(session, before.device)); // else signed out
+      return session;
+    } catch (error) {
+      if (error instanceof UnionhallError && error.code === SESSION_OVER && this.#kept === before) {
+        await this.#save(null);
+        this.onOver?.();
+      }
+      throw error;
+    }
+  }
+
+  async #ask({ refreshToken, device }: KeptSession): Promise<SessionAnswer> {
     for (let left = REFRESH_TRIES; ; left -= 1) {
       try {
-        const session = await this.#refresh(before.refreshToken, before.device, REFRESH_TIMEOUT_MS);
-        if (this.#kept === before) await this.keep(session); // else signed out meanwhile
-        return;
+        return await this.#refresh(refreshToken, device, REFRESH_TIMEOUT_MS);
       } catch (error) {
-        const isOver = error instanceof UnionhallError && error.code === SESSION_OVER;
-        if (isOver && this.#kept === before) {
-          await this.keep(null);
-          this.onOver?.();
-        }
-        if (isOver || left <= 1 || !(error instanceof UnionhallError && error.isPassing)) throw error;
+        if (left <= 1 || !(error instanceof UnionhallError && error.isPassing)) throw error;
       }
     }
   }
@@ -142,6 +158,15 @@ class Bearer implements Auth {
       this.#renew().catch(() => this.#schedule());
     }, waitMs);
   }
+}
+
+function keptOf(session: SessionAnswer, device: string): KeptSession {
+  const { accessToken, refreshToken } = session;
+  if (accessToken === null || refreshToken === null) throw new UnionhallError(UNAUTHENTICATED);
+  return {
+    ...{ device, accessToken, refreshToken },
+    accessTokenExpiresAt: Date.parse(session.accessTokenExpiresAt),
+  };
 }
 
 /** 256 bits, as text. */

@@ -118,7 +118,7 @@ export interface Scene {
   states: ConnectionState["is"][];
   /** What was asked over HTTP. */
   asked: Asked[];
-  /** The next answers over HTTP, in order: JSON, an error to throw, or a Response. */
+  /** The next answers over HTTP, in order: JSON, an error to throw, or a Response; or a promise of one. */
   answers: unknown[];
   socket: FakeSocket;
 }
@@ -129,8 +129,9 @@ export function scene(t: TestContext, options: Partial<ConnectOptions> = {}): Sc
   const asked: Asked[] = [];
   const answers: unknown[] = [];
   const fetcher = async (url: string, init: RequestInit): Promise<Response> => {
+    init.signal!.throwIfAborted(); // then nothing is sent
     asked.push({ url, headers: init.headers, ...JSON.parse(init.body as string) });
-    const answer = answers.shift();
+    const answer = await answers.shift();
     if (answer === undefined)
       return new Promise((_, failed) => init.signal!.addEventListener("abort", failed));
     if (answer instanceof Error) throw answer;

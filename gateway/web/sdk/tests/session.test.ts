@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test, type TestContext } from "node:test";
 import * as own from "../src/own.js";
-import { bearer, trusted, type KeptSession, UnionhallError } from "../src/index.js";
+import { bearer, memoryStore, trusted, type KeptSession, UnionhallError } from "../src/index.js";
 import { FakeSocket, following, pass, scene, settle, type Scene } from "./scene.js";
 
 const NOW = 1_700_000_000_000;
@@ -162,6 +162,53 @@ test("signing out forgets everything here, even when the server cannot be told",
   assert.deepEqual(here.saved, [null]);
   assert.deepEqual(errors, ["connection.ended"]);
   assert.equal(here.socket.closedWith, 1000);
+  assert.equal(here.asked[0]!.headers["authorization"], "Bearer access1");
+});
+
+for (const [what, lifeMs, isExchanging, token] of [
+  ["near its end", 30_000, false, "access1"],
+  ["over", -1, false, "access2"],
+  ["being exchanged", 30_000, true, "access2"],
+] as const) {
+  test(`a token that is ${what}: signing out forgets before it asks for another, and tells the server`, async (t) => {
+    const here = app(t, lifeMs);
+    const store = memoryStore();
+    let answer!: (session: object) => void;
+    if (token === "access2") here.answers.push(new Promise<object>((done) => (answer = done)));
+    if (isExchanging) {
+      const entry = { account: "a", clientKey: "k", lane: "", document: { text: "" }, variables: {}, at: NOW };
+      await store.put(entry);
+      here.client.openOutbox({ account: "a", store });
+    }
+    here.answers.push({ data: { signOut: { endedCount: 1 } } });
+    await settle();
+    const leaving = here.client.signOut();
+    await settle();
+
+    assert.deepEqual([here.saved, await store.load("a")], [[null], []]);
+    assert.deepEqual(here.client.connection.current, { is: "ended", reason: "signed-out" });
+
+    answer?.({ data: { refreshSession: session(2) } });
+    await settle();
+    await leaving;
+    assert.deepEqual(here.saved, [null], "nobody is signed in again by an answer that comes late");
+    const [told] = here.asked.filter(({ query }) => query.includes("signOut"));
+    assert.equal(told!.headers["authorization"], `Bearer ${token}`);
+  });
+}
+
+test("a keychain that forgets nothing keeps nobody from telling the server", async (t) => {
+  const kept = {
+    ...{ device: "phone", accessToken: "access1", refreshToken: "refresh1" },
+    accessTokenExpiresAt: NOW + LIFE_MS,
+  };
+  const save = async (): Promise<void> => {
+    throw new Error("locked");
+  };
+  const here = scene(t, { auth: bearer({ store: { load: async () => kept, save } }) });
+  here.answers.push({ data: { signOut: { endedCount: 1 } } });
+  await assert.rejects(here.client.signOut(), { message: "locked" });
+
   assert.equal(here.asked[0]!.headers["authorization"], "Bearer access1");
 });
 
