@@ -105,10 +105,16 @@ class Bearer implements Auth {
   }
 
   #load(): Promise<void> {
-    return (this.#loaded ??= this.#options.store.load().then((kept) => {
-      this.#kept ??= kept;
-      this.#device ??= kept?.device ?? null;
+    return (this.#loaded ??= this.#read().catch((error: unknown) => {
+      this.#loaded = null; // a keychain may be locked for a moment: whoever needs it next asks again
+      throw error;
     }));
+  }
+
+  async #read(): Promise<void> {
+    const kept = await this.#options.store.load();
+    this.#kept ??= kept;
+    this.#device ??= kept?.device ?? null;
   }
 
   async #save(session: KeptSession | null): Promise<void> {

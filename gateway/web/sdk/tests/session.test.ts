@@ -67,6 +67,31 @@ test("a browser signs in for a cookie: no token, no device, nothing kept", async
   assert.equal(here.asked[0]!.headers["authorization"], undefined);
 });
 
+test("a keychain that fails once is asked again: by a call, by the socket, by signing in", async (t) => {
+  let isLocked = true;
+  const load = async (): Promise<KeptSession> => {
+    if (isLocked) throw new Error("locked");
+    return {
+      ...{ device: "phone", accessToken: "access1", refreshToken: "refresh1" },
+      accessTokenExpiresAt: NOW + LIFE_MS,
+    };
+  };
+  const here = scene(t, { auth: bearer({ store: { load, save: async () => {} } }) });
+  await assert.rejects(here.client.query(VIEWER), { message: "locked" });
+  await following(here);
+  assert.ok(here.socket.closedWith, "no token to be had: the socket is given up");
+  isLocked = false;
+  here.answers.push({ data: { viewer: null } }, { data: { signIn: session(2) } });
+  await here.client.execute(VIEWER);
+  await pass(1_000);
+  await here.socket.open();
+  await here.client.signIn({ identifier: "1", password: "p" });
+
+  assert.equal(here.asked[0]!.headers["authorization"], "Bearer access1");
+  assert.deepEqual(here.socket.sent[0]!.payload, { token: "access1" });
+  assert.equal(here.asked[1]!.variables.input.device, "phone");
+});
+
 test("a token near its end is exchanged first, once for all who ask", async (t) => {
   const here = app(t, 30_000);
   here.answers.push(
