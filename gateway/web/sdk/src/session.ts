@@ -100,6 +100,7 @@ class Bearer implements Auth {
   }
 
   attend(isOpen: boolean): void {
+    if (isOpen === this.#isOpen) return; // told with each change: the timer is not to begin anew
     this.#isOpen = isOpen;
     this.#schedule();
   }
@@ -160,7 +161,7 @@ class Bearer implements Auth {
     // Some earlier than others: a server that restarts gets its refreshes spread ten minutes later.
     const waitMs = Math.min(TIMER_MAX_MS, Math.max(1_000, leftMs * (0.9 + 0.1 * Math.random())));
     this.#timer = setTimeout(() => {
-      if (this.#options.isAttended?.() === false) return;
+      if (this.#options.isAttended?.() === false) return this.#schedule(); // who comes back is not late
       this.#renew().catch(() => this.#schedule());
     }, waitMs);
   }

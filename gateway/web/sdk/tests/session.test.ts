@@ -39,6 +39,14 @@ function app(
 const refreshes = ({ asked }: Scene): unknown[] =>
   asked.filter(({ query }) => query.includes("refreshSession")).map(({ variables }) => variables.input);
 
+/** Time passes on an open socket. */
+async function beats(here: Scene, count: number): Promise<void> {
+  for (let n = 0; n < count; n += 1) {
+    await pass(25_000);
+    await here.socket.say({ type: "ping" });
+  }
+}
+
 test("signing in as an app keeps tokens and the device's secret, and uses them", async (t) => {
   const saved: (KeptSession | null)[] = [];
   const here = scene(t, {
@@ -131,18 +139,39 @@ test("while a socket is open the session is refreshed before its end", async (t)
   const here = app(t);
   await following(here);
   here.answers.push({ data: { refreshSession: session(2, NOW + 500_000) } });
-  const beats = async (count: number): Promise<void> => {
-    for (let n = 0; n < count; n += 1) {
-      await pass(25_000);
-      await here.socket.say({ type: "ping" });
-    }
-  };
-  await beats(19);
+  await beats(here, 19);
   assert.equal(refreshes(here).length, 0);
-  await beats(3);
+  await beats(here, 3);
 
   assert.equal(refreshes(here).length, 1);
   assert.equal(here.saved.at(-1)?.accessToken, "access2");
+});
+
+test("subscriptions that come and go by the second do not put a refresh off", async (t) => {
+  const here = app(t, 100_000);
+  await following(here, { position: "cv:1:ep:10" });
+  await here.socket.live(10);
+  here.answers.push({ data: { refreshSession: session(2) } });
+  for (let n = 0; n < 50; n += 1) {
+    here.client.follow("subscription { b }", {}, { next: () => {}, position: "cv:2:ep:1" }).stop();
+    await here.socket.say({ type: "ping" });
+    await pass(900);
+  }
+
+  assert.equal(refreshes(here).length, 1);
+});
+
+test("who comes back before the token's end has it refreshed", async (t) => {
+  let isThere = false;
+  const here = app(t, LIFE_MS, { isAttended: () => isThere });
+  await following(here);
+  await beats(here, 22);
+  assert.equal(refreshes(here).length, 0);
+  isThere = true;
+  here.answers.push({ data: { refreshSession: session(2, NOW + LIFE_MS) } });
+  await beats(here, 1);
+
+  assert.equal(refreshes(here).length, 1);
 });
 
 test("nobody there: an open socket does not keep the session alive", async (t) => {
