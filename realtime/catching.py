@@ -41,6 +41,10 @@ REPLAY_YIELD_EVERY = 32
 """Events replayed in one go before others get their turn: 6 ms if none is rendered yet, else 1."""
 
 
+class UnsettledHistory(Exception):
+    """The log is in another history than this node's tail: to be asked again in a moment."""
+
+
 class State(Enum):
     """Where a subscription stands."""
 
@@ -150,13 +154,18 @@ async def _find_places(sub: Subscription, firsts: Mapping[str, int]) -> None:
     }
     # The tail may not have heard of what the client has got elsewhere: the log decides.
     states = await sub.node.tails.look(sorted(doubtful)) if doubtful else {}
+    if sub.state is not State.CATCHING:
+        return
     for seat, wanted in unplaced.items():
         first = firsts[seat.tail.stream]
-        state = states.get(seat.tail.stream)
-        if state is not None and not is_recoverable(wanted, state, first):
+        state = states.get(seat.tail.stream, seat.tail.state)
+        if state.epoch != seat.tail.epoch:
+            # The tail has been told, and asks for itself: what it holds is of a lost history.
+            raise UnsettledHistory
+        if not is_recoverable(wanted, state, first):
             sub.fail_unrecoverable(seat, first)
             return
-        seat.place(Position((state or seat.tail.state).epoch, wanted.offset))
+        seat.place(Position(state.epoch, wanted.offset))
 
 
 async def _replay(sub: Subscription, seat: Seat) -> None:

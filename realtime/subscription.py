@@ -104,7 +104,8 @@ class Subscription:
     @property
     def must_ask(self) -> bool:
         """Whether nothing may be written before permission has been asked for anew."""
-        return self.must_check or any(seat.is_outdated for seat in self.seats)
+        # Without a place there is nothing to go on from: the look at the log may have failed.
+        return self.must_check or any(seat.is_outdated or not seat.is_placed for seat in self.seats)
 
     def distrust(self, *, renew: bool = False) -> None:
         """Deliver nothing more before permission has been asked for anew."""

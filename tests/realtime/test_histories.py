@@ -1,0 +1,65 @@
+"""The log becomes another one (a restore, a promotion): nothing of the lost history goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.live import SmallClient, SmallNode
+
+
+@pytest.fixture
+async def client(node: SmallNode) -> SmallClient:
+    """A signed-in client that may follow cv:1."""
+    node.engine.allow(node.sessions.sign_in(), "cv:1")
+    return await node.client().init()
+
+
+def told(client: SmallClient, id_: str) -> list[tuple[str, str]]:
+    """Epoch and text of each event that one operation got."""
+    payloads = [frame["payload"] for frame in client.of(id_) if frame["type"] == "next"]
+    return [(p["extensions"]["rt"]["e"], p["data"]["event"]["text"]) for p in payloads]
+
+
+async def test_who_comes_with_the_new_history_to_a_node_still_in_the_old_gets_the_new_alone(
+    node: SmallNode, client: SmallClient
+) -> None:
+    await client.subscribe("live", "cv:1")
+    for n in range(1, 7):
+        await node.publish("cv:1", text=f"old {n}")
+    node.log.restore("cv:1", "new", 3)
+    for n in range(4, 9):
+        node.log.append("cv:1", text=f"new {n}")
+    other = await node.client().init()
+    await other.subscribe("a", "cv:1", since={"cv:1": ["new", 4]})
+    await node.timers.advance(2)
+
+    assert told(other, "a") == [("new", f"new {n}") for n in range(5, 9)]
+    assert client.code("live") == "RT_UNRECOVERABLE"
+
+
+async def test_a_log_that_is_down_while_a_place_is_looked_for_is_asked_again(
+    node: SmallNode, client: SmallClient
+) -> None:
+    await client.subscribe("live", "cv:1")
+    for n in range(1, 4):
+        event = await node.publish("cv:1", hint=n == 1, text=str(n))
+    other = await node.client().init()
+    node.log.is_down = True
+    await other.subscribe("a", "cv:1", since={"cv:1": [event.epoch, 2]})
+    node.log.is_down = False
+    await node.timers.advance(8)
+
+    assert told(other, "a") == [(event.epoch, "3")]
+
+
+async def test_a_log_that_stays_down_while_a_place_is_looked_for_is_told_as_unavailable(
+    node: SmallNode, client: SmallClient
+) -> None:
+    await client.subscribe("live", "cv:1")
+    event = await node.publish("cv:1", text="1")
+    node.log.is_down = True
+    other = await node.client().init()
+    await other.subscribe("a", "cv:1", since={"cv:1": [event.epoch, 2]})
+    await node.timers.advance(3)
+
+    assert other.code("a") == "RT_UNAVAILABLE"
