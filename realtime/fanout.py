@@ -48,7 +48,6 @@ class FanOut:
 
         Answers how much work it was since others had their turn, in deliveries.
         """
-        epoch = tail.epoch
         if not any(_wants(seat, event) for seat in tail.live[group]):
             return 1
         rendered = self.metrics.renders
@@ -63,8 +62,8 @@ class FanOut:
         work = RENDER_COST * (self.metrics.renders - rendered)
         seats = iter(tuple(tail.live.get(group, ())))
         while batch := list(islice(seats, YIELD_EVERY)):
-            if tail.epoch != epoch and event.offset:
-                break
+            if event.offset and event.epoch != tail.epoch:
+                break  # of a history that was lost meanwhile
             self._write(batch, tail.authority_version, group, event, answer)
             work += len(batch)
             if len(batch) == YIELD_EVERY:
@@ -132,7 +131,8 @@ class FanOut:
 
 
 def _wants(seat: Seat, event: LoggedEvent) -> bool:
-    return event.offset in (0, seat.offset + 1)
+    is_next = event.offset == seat.offset + 1 and event.epoch == seat.tail.epoch
+    return is_next or event.offset == 0
 
 
 def _fail(tail: Tail, group: Group, event: LoggedEvent) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from realtime.bus import Hint
 from tests.support.live import SmallClient, SmallNode
+from tests.support.timers import settle
 
 
 @pytest.fixture
@@ -37,6 +41,45 @@ async def test_who_comes_with_the_new_history_to_a_node_still_in_the_old_gets_th
     assert client.code("live") == "RT_UNRECOVERABLE"
 
 
+async def test_an_event_that_is_lost_while_one_group_renders_reaches_no_other(
+    node: SmallNode, client: SmallClient
+) -> None:
+    other, third = await node.client().init(), await node.client().init()
+    await client.subscribe("a", "cv:1", query="subscription private")
+    for n in range(1, 5):
+        await node.publish("cv:1", text=f"old {n}")
+    await other.subscribe("b", "cv:1")
+    rendering: list[asyncio.Event] = []
+    node.engine.rendering.held = rendering
+    await node.publish("cv:1", text="old 5")  # the private group's turn
+    await _join_in_the_new_history(node, third, top=4)
+    rendering[0].set()
+    await settle()
+    for n in (5, 6):
+        await node.publish("cv:1", text=f"new {n}")
+
+    assert other.code("b") == "RT_UNRECOVERABLE"
+    assert told(third, "b") == [("new", "new 5"), ("new", "new 6")]
+
+
+async def test_a_lost_event_that_cannot_be_rendered_ends_nobody_in_the_new_history(
+    node: SmallNode, client: SmallClient
+) -> None:
+    third = await node.client().init()
+    await client.subscribe("b", "cv:1")
+    await node.publish("cv:1", text="old 1")
+    rendering: list[asyncio.Event] = []
+    node.engine.rendering.held = rendering
+    await node.publish("cv:1", "test.broken")
+    await _join_in_the_new_history(node, third, top=1)
+    rendering[0].set()
+    await settle()
+    await node.publish("cv:1", text="new 2")
+
+    assert client.code("b") == "RT_UNRECOVERABLE"
+    assert told(third, "b") == [("new", "new 2")]
+
+
 async def test_a_log_that_is_down_while_a_place_is_looked_for_is_asked_again(
     node: SmallNode, client: SmallClient
 ) -> None:
@@ -63,3 +106,19 @@ async def test_a_log_that_stays_down_while_a_place_is_looked_for_is_told_as_unav
     await node.timers.advance(3)
 
     assert other.code("a") == "RT_UNAVAILABLE"
+
+
+async def _join_in_the_new_history(node: SmallNode, client: SmallClient, *, top: int) -> None:
+    """Restore the log up to ``top``; meanwhile the client joins operation b's group, at its end."""
+    node.engine.rendering.held = None
+    looks: list[asyncio.Event] = []
+    node.log.held = looks
+    await client.subscribe("b", "cv:1", since={"cv:1": ["new", top]})  # in the group, not placed
+    node.log.restore("cv:1", "new", top)
+    node.hub.heard(Hint("cv:1", "new", top))
+    await settle()
+    for look in reversed(looks):  # the tail's own first
+        look.set()
+        await settle()
+    node.log.held = None
+    assert client.lives() == [{"b": {"cv:1": ["new", top]}}]
