@@ -232,7 +232,9 @@ class Connection:
         return self._session.must_look(2 * self._node.settings.heartbeat_s)
 
     def _write(self, text: bytes) -> None:
-        unsent = self.transport.write_frame(text_frame(text))
+        frame = text_frame(text)
+        self._node.metrics.bytes_out += len(frame)
+        unsent = self.transport.write_frame(frame)
         if unsent > HARD_BUFFER_BYTES:
             self.close_lagging()
         elif unsent > SOFT_BUFFER_BYTES:

@@ -126,6 +126,8 @@ class FanOut:
     def _count(self, event: LoggedEvent, count: int, size: int) -> None:
         self.metrics.deliveries += count
         self.metrics.bytes_out += size
+        if event.offset == 0:
+            return  # a whisper is told, never committed
         late_s = max(0.0, (self._clock.now() - event.at).total_seconds())
         self.metrics.commit_to_socket_s.observe(late_s, count)
 
