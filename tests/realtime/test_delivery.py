@@ -273,6 +273,20 @@ async def test_a_burst_larger_than_the_ring_is_delivered_whole(
     assert client.offsets("a") == list(range(1, 1_001))
 
 
+async def test_events_that_outgrow_the_ring_before_their_turn_come_from_the_log(
+    node: SmallNode, client: SmallClient
+) -> None:
+    await client.subscribe("a", "cv:1")
+    node.engine.rendering.held = []
+    for _ in range(8):
+        await node.publish("cv:1", text="x" * 150_000)
+    node.engine.rendering.release()
+    await settle()
+    await node.publish("cv:1")
+
+    assert client.offsets("a") == list(range(1, 10))
+
+
 async def test_tails_that_nobody_follows_are_closed_after_a_while(
     node: SmallNode, client: SmallClient
 ) -> None:
