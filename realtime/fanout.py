@@ -22,6 +22,7 @@ from realtime.receipts import Receipts
 from realtime.seat import Seat
 from realtime.sharing import Group
 from realtime.transport import Outlet
+from realtime.whispers import hold, tells_state
 
 if TYPE_CHECKING:
     from realtime.tail import Tail
@@ -42,6 +43,7 @@ class FanOut:
         self._receipts = receipts
         self.outlet = outlet
         self.metrics = metrics
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def deliver(self, tail: Tail, group: Group, event: LoggedEvent) -> int:
         """Deliver to the group's live seats at this tail.
@@ -64,6 +66,8 @@ class FanOut:
         while batch := list(islice(seats, YIELD_EVERY)):
             if event.offset and event.epoch != tail.epoch:
                 break  # of a history that was lost meanwhile
+            if tells_state(event):
+                batch = [seat for seat in batch if not _is_waiting(seat, event)]
             self._write(batch, tail.authority_version, group, event, answer)
             work += len(batch)
             if len(batch) == YIELD_EVERY:
@@ -71,16 +75,32 @@ class FanOut:
                 await asyncio.sleep(0)
         return work
 
-    async def deliver_to(self, seat: Seat, event: LoggedEvent) -> None:
-        """Deliver a whisper to one live seat. Logs what rendering raises: it may be lost."""
-        group = seat.group
-        assert group is not None, "only to who is live"
-        try:
-            answer = await group.answer(event)
-        except Exception as error:
-            logger.warning("rendering %s failed: %s", event.kind, type(error).__name__)
-            return
-        self._write([seat], seat.tail.authority_version, group, event, answer)
+    def tell(self, seat: Seat) -> None:
+        """Tell what is held for a seat, as soon as it is live and its peer reads."""
+        if seat.held and seat.group is not None:
+            task = asyncio.create_task(self._tell(seat))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+
+    async def _tell(self, seat: Seat) -> None:
+        while seat.held and seat.group is not None:
+            group, (kind, event) = seat.group, next(iter(seat.held.items()))
+            try:
+                answer = await group.answer(event)
+            except SharePoisoned:
+                return  # it is told when it is live again, by itself
+            except Exception as error:
+                logger.error("rendering %s failed: %s", event.kind, type(error).__name__)
+                seat.subscription.fail(op_errors(INTERNAL_OP))
+                return
+            # No await from here on.
+            if seat.group is not group or seat.held.get(kind) is not event:
+                continue  # no longer live, or more has come meanwhile
+            if seat.subscriber.slow is not None:
+                seat.subscriber.slow.owe(seat)
+                return
+            del seat.held[kind]
+            self._write([seat], seat.tail.authority_version, group, event, answer)
 
     def _write(
         self,
@@ -135,6 +155,13 @@ class FanOut:
 def _wants(seat: Seat, event: LoggedEvent) -> bool:
     is_next = event.offset == seat.offset + 1 and event.epoch == seat.tail.epoch
     return is_next or event.offset == 0
+
+
+def _is_waiting(seat: Seat, event: LoggedEvent) -> bool:
+    """Whether something older is still to be told; then this becomes a part of it."""
+    if seat.held:
+        hold(seat, event)
+    return bool(seat.held)
 
 
 def _fail(tail: Tail, group: Group, event: LoggedEvent) -> None:

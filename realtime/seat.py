@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from realtime.resume import Position
 
 if TYPE_CHECKING:
+    from domain.kernel.streams import LoggedEvent
     from realtime.sharing import Group
     from realtime.subscription import Subscriber, Subscription
     from realtime.tail import Tail
@@ -23,7 +24,16 @@ class Seat:
     """Where a subscription stands in a stream. Changed without awaits only."""
 
     __slots__ = (
-        *("epoch", "group", "offset", "owes_receipt", "prefix", "subscriber", "subscription"),
+        *(
+            "epoch",
+            "group",
+            "held",
+            "offset",
+            "owes_receipt",
+            "prefix",
+            "subscriber",
+            "subscription",
+        ),
         *("tail", "told", "transport", "version"),
     )
 
@@ -36,6 +46,8 @@ class Seat:
         self.owes_receipt = subscription.live.receipts_of is not None
         self.group: Group | None = None
         """Whose answers are written to it as they come; None: it is not live."""
+        self.held: dict[str, LoggedEvent] | None = None
+        """Whispers that tell a state and wait to be told, one of a kind (``realtime.whispers``)."""
         self.epoch = ""
         self.offset = UNPLACED
         """Everything up to here was written, or was not for it."""

@@ -67,7 +67,7 @@ class Subscription:
     """A Live bound to one operation of one connection."""
 
     __slots__ = (
-        *("_is_announced", "_is_present", "_task", "account_id", "group", "live", "must_check"),
+        *("_is_present", "_task", "account_id", "group", "is_announced", "live", "must_check"),
         *("must_renew", "node", "operation", "outcome", "seats", "state", "subscriber", "wanted"),
     )
 
@@ -87,8 +87,9 @@ class Subscription:
         self.must_renew = False
         self.account_id: UUID | None = None
         self.outcome: ResumeOutcome = "live"
+        self.is_announced = False
+        """Whether it has been live: from then on its client's picture of who is here must hold."""
         self._is_present = False
-        self._is_announced = False
         self._task: asyncio.Task[None] | None = None
 
     async def run(self, wanted: Mapping[str, Position]) -> None:
@@ -207,9 +208,10 @@ class Subscription:
         self.state = State.LIVE
         for seat in self.seats:
             seat.tail.rise(seat, self.group)
-        if self._is_announced:
+            self.node.fan_out.tell(seat)
+        if self.is_announced:
             return
-        self._is_announced = True
+        self.is_announced = True
         self.node.metrics.resumes[self.outcome] += 1
         self.subscriber.write_live(
             self.operation, {seat.tail.stream: seat.position for seat in self.seats}

@@ -20,6 +20,7 @@ from realtime.metrics import GapCause
 from realtime.ring import Ring
 from realtime.seat import Seat
 from realtime.sharing import Group
+from realtime.whispers import hold, hold_for_absent
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Tail:
 
     __slots__ = (
         *("_delivered", "_fan_out", "_filling", "_is_suspect", "_log", "_pumped", "_pumping"),
-        *("_ring", "_wanted", "_whispers", "_work", "authority_version", "due"),
+        *("_ring", "_telling", "_wanted", "_whispers", "_work", "authority_version", "due"),
         *("epoch", "floor", "followers", "idle_since", "is_ready", "last", "live", "seats"),
         "stream",
     )
@@ -72,6 +73,7 @@ class Tail:
         self._wanted = 0
         self._is_suspect = False
         self._whispers: list[LoggedEvent] = []
+        self._telling: LoggedEvent | None = None
         self._filling: asyncio.Task[None] | None = None
         self._pumping: asyncio.Task[None] | None = None
         self._pumped: asyncio.Future[None] | None = None
@@ -104,6 +106,8 @@ class Tail:
             del seats[seat]
             if not seats:
                 del self.live[group]
+            if self._telling is not None:
+                hold(seat, self._telling)  # its turn may not have come yet
 
     def opened(self, state: StreamState) -> None:
         """Begin at this state; hints that came earlier are made up for."""
@@ -140,7 +144,7 @@ class Tail:
         self._fill_if_behind()
 
     def whisper(self, event: LoggedEvent) -> None:
-        """Pass on something ephemeral to those who are up to date."""
+        """Pass on something ephemeral; what tells a state is held for who isn't up to date."""
         self._whispers.append(event)
         del self._whispers[:-WHISPERS_MAX]
         self._wake_pump()
@@ -173,9 +177,8 @@ class Tail:
         self.authority_version += 1
         for follower in tuple(self.followers):
             follower.authority_changed(event)
-        for seats in tuple(self.live.values()):
-            for seat in tuple(seats):
-                seat.subscription.distrust(renew=True)
+        for seat in [seat for seat in self.seats if seat.group is not None]:
+            seat.subscription.distrust(renew=True)
 
     def _settle(self, state: StreamState) -> None:
         """Go by this state of the log, which is newer than all that the tail knows."""
@@ -258,7 +261,7 @@ class Tail:
                 if self._delivered < self.last:
                     await self._deliver_next()
                 else:
-                    await self._deliver(self._whispers.pop(0))
+                    await self._tell(self._whispers.pop(0))
         finally:
             self._pumping = None
             self._tell_pumped()
@@ -267,9 +270,8 @@ class Tail:
         event = self._ring.at(self._delivered + 1)
         if event is None:
             self._delivered = self.last if self._ring.first is None else self._ring.first - 1
-            for seats in tuple(self.live.values()):
-                for seat in tuple(seats):
-                    seat.subscription.fall_behind()
+            for seat in [seat for seat in self.seats if seat.group is not None]:
+                seat.subscription.fall_behind()
             return
         epoch = self.epoch
         await self._deliver(event)
@@ -280,6 +282,12 @@ class Tail:
     def _tell_pumped(self) -> None:
         if self._pumped is not None and not self._pumped.done():
             self._pumped.set_result(None)
+
+    async def _tell(self, whisper: LoggedEvent) -> None:
+        self._telling = whisper
+        hold_for_absent(self.seats, whisper)
+        await self._deliver(whisper)
+        self._telling = None
 
     async def _deliver(self, event: LoggedEvent) -> None:
         for group in tuple(self.live):

@@ -211,7 +211,7 @@ class Tails:
             return
         if isinstance(message, Hint):
             tail.hint(message)
-        elif tail.is_ready and tail.live:
+        elif tail.is_ready and tail.seats:
             tail.whisper(_whispered(message, self._clock.now()))
 
     def bus_health_changed(self, healthy: bool) -> None:
