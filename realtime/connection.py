@@ -167,8 +167,7 @@ class Connection:
 
     def complete(self, operation: OpenOperation) -> None:
         """End the operation well."""
-        frame = self._protocol.complete(operation)
-        if frame is not None:
+        if (frame := self._protocol.complete(operation)) is not None:
             self._write(frame)
 
     def fail(self, operation: OpenOperation, errors: list[Json]) -> None:
@@ -261,9 +260,9 @@ class Connection:
         self._session.end()
 
     def _cancel_init_timer(self) -> None:
-        if self._init_timer is not None:
-            self._init_timer.cancel()
-            self._init_timer = None
+        timer, self._init_timer = self._init_timer, None
+        if timer is not None:
+            timer.cancel()
 
     def _init_timed_out(self) -> None:
         self._init_timer = None
@@ -286,9 +285,8 @@ class Connection:
         elif not self._node.registry.admit(self, self._session.account, self._session.id):
             self.close(CloseCode.TOO_MANY_CONNECTIONS)
         else:
-            beat_s = self._node.settings.heartbeat_s
-            welcome = welcome_payload(self.id, self._session.expires_at, beat_s)
-            self._apply(self._protocol.acknowledge(welcome))
+            times = (self._session.expires_at, self._node.settings.heartbeat_s)
+            self._apply(self._protocol.acknowledge(welcome_payload(self.id, *times)))
 
     async def _recheck(self) -> None:
         """Look at the session; subscriptions ask again when anything about the actor changed."""
