@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from domain.kernel.streams import LoggedEvent, StreamState
+from domain.kernel.streams import Known, LoggedEvent, StreamState
 from realtime.bounds import LOG_PAGE_MAX
 
 
@@ -14,6 +14,10 @@ class Log(Protocol):
 
     async def stream_states(self, ids: Sequence[str]) -> dict[str, StreamState]:
         """Where each stream stands."""
+        ...
+
+    async def streams_moved(self, known: Sequence[Known]) -> list[StreamState]:
+        """Where those stand now that do not stand as known."""
         ...
 
     async def read_events(

@@ -250,7 +250,10 @@ class Tails:
             while page := list(islice(self._unswept, STATES_PAGE_MAX)):
                 for stream in page:
                     del self._unswept[stream]
-                await self.look(page)
+                tails = [tail for stream in page if (tail := self._tails.get(stream)) is not None]
+                known = [(tail.stream, tail.epoch, tail.last, tail.floor) for tail in tails]
+                for state in await self._log.streams_moved(known):
+                    self._learn(state)
         except Exception as error:  # the database is away: the next sweep tries again
             logger.warning("sweep failed: %s", type(error).__name__)
         finally:

@@ -14,7 +14,7 @@ import pytest
 from domain.kernel.actor import NOBODY
 from domain.kernel.database import fetch
 from domain.kernel.ids import new_id
-from domain.kernel.streams import Fact, read_events, stream_states
+from domain.kernel.streams import Fact, StreamState, read_events, stream_states, streams_moved
 from domain.kernel.work import Works
 
 
@@ -62,6 +62,29 @@ async def test_a_second_writer_waits_so_that_commit_order_is_offset_order(works:
     events = await read_events((await stream_states(["te:x"]))["te:x"], 0)
     assert [(event.offset, event.body["number"]) for event in events] == [(1, 1), (2, 2)]
     assert order == ["slow", "quick"]
+
+
+async def test_of_streams_swept_those_are_told_that_stand_otherwise_than_known(
+    works: Works,
+) -> None:
+    async with works.open(NOBODY) as w:
+        w.record(Ticked(("te:a", "te:b")))
+    a, b = (await stream_states(["te:a", "te:b"])).values()
+    as_it_is = [(s.id, s.epoch, s.top, s.floor) for s in (a, b)]
+    gone = StreamState("te:y")
+
+    assert await streams_moved([]) == []
+    assert await streams_moved([*as_it_is, ("te:x", "", 0, 0)]) == []
+    for known, state in (
+        (("te:a", a.epoch, a.top - 1, a.floor), a),
+        (("te:b", "another", b.top, b.floor), b),
+        (("te:b", b.epoch, b.top, b.floor + 1), b),
+        (("te:a", "", 0, 0), a),
+        (("te:y", "was", 3, 0), gone),
+    ):
+        assert await streams_moved([known]) == [state]
+        assert await streams_moved([*as_it_is, known]) == [state]
+    assert await streams_moved([("te:x", "", 0, 0)]) == []
 
 
 async def test_writers_of_many_streams_never_deadlock(works: Works) -> None:

@@ -117,6 +117,10 @@ async def test_the_small_log_of_the_tests_answers_as_the_real_one(works: Works) 
     assert real_states["cv:9"] == small_states["cv:9"] == StreamState("cv:9")
     real, twin = real_states["cv:1"], small_states["cv:1"]
     assert (real.top, real.floor) == (twin.top, twin.floor) == (3, 0)
+    for known in (("cv:9", "", 0, 0), ("cv:9", "e", 1, 0), ("cv:1", "other", 3, 0)):
+        told_moved = [await log.streams_moved([known]) for log in (streams, small)]
+        assert [len(moved) for moved in told_moved] in ([0, 0], [1, 1])
+        assert [s.top for s in told_moved[0]] == [s.top for s in told_moved[1]]
     for after, limit in ((0, 500), (1, 500), (1, 1), (3, 500)):
         told = [
             [(e.offset, e.kind, e.body) for e in await log.read_events(state, after, limit)]

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from domain.kernel.streams import LoggedEvent, StreamState
+from domain.kernel.streams import Known, LoggedEvent, StreamState
 from tests.support.clock import THEN
 
 T = TypeVar("T")
@@ -70,6 +70,15 @@ class SmallLog(Gates):
     async def stream_states(self, ids: Sequence[str]) -> dict[str, StreamState]:
         self._ensure_up()
         return await self.passing(lambda: {id_: self._state(id_) for id_ in ids})
+
+    async def streams_moved(self, known: Sequence[Known]) -> list[StreamState]:
+        self._ensure_up()
+        states = await self.passing(lambda: [self._state(place[0]) for place in known])
+        return [
+            state
+            for state, place in zip(states, known, strict=True)
+            if (state.id, state.epoch, state.top, state.floor) != place
+        ]
 
     async def read_events(
         self, state: StreamState, after: int, limit: int = 500
