@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState, ProtocolError
@@ -100,6 +100,8 @@ class LaneProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
+        if isinstance(self.transport, _Watched):
+            self.transport.out.lost()
         super().connection_lost(exc)
         self._lose()
 
@@ -172,14 +174,21 @@ def _is_utf8(data: bytes | bytearray | memoryview) -> bool:
 
 
 class LaneTransport:
-    """Frames straight to the socket."""
+    """Frames straight to the socket, past the event loop's transport where nothing waits there.
 
-    __slots__ = ("_descriptor", "_lane", "_transport")
+    Whoever else writes to that transport, or closes it, does so under this one's eyes.
+    """
+
+    __slots__ = ("_descriptor", "_lane", "_transport", "ready")
 
     def __init__(self, lane: LaneProtocol) -> None:
         self._lane = lane
         self._transport = lane.transport  # at hand: a fan-out would find the lane's cold each time
         self._descriptor = _descriptor(lane.transport)
+        self.ready = -1
+        """The socket's descriptor where nothing has been written, or closed, since
+        ``ready_descriptor`` said that a frame may go past the transport; else -1: ask that."""
+        lane.transport = cast(asyncio.Transport, _Watched(lane.transport, self))
 
     def ready_descriptor(self) -> int:
         """The socket's own, where a frame may go past the transport at this moment; else -1.
@@ -188,15 +197,16 @@ class LaneTransport:
         bytes wait that must go first, or when the transport encrypts.
         """
         transport = self._transport
-        if transport.is_closing() or transport.get_write_buffer_size():
-            return -1
-        return self._descriptor
+        is_free = not (transport.is_closing() or transport.get_write_buffer_size())
+        self.ready = self._descriptor if is_free else -1
+        return self.ready
 
     def write_frame(self, frame: bytes) -> int:
         """Write one text frame as it is: no extension was negotiated, nothing is masked."""
         transport = self._transport
         if transport.is_closing():
             return 0
+        self.ready = -1
         transport.write(frame)
         return transport.get_write_buffer_size()
 
@@ -213,11 +223,45 @@ class LaneTransport:
 
     def abort(self) -> None:
         """Cut the connection."""
+        self.ready = -1
         self._transport.abort()
+
+    def lost(self) -> None:
+        """The connection is gone: its number is another's from now on."""
+        self.ready = self._descriptor = -1
 
     def buffered_bytes(self) -> int:
         """Bytes in the write buffer."""
         return self._transport.get_write_buffer_size()
+
+
+class _Watched:
+    """The event loop's transport as uvicorn and the library use it: the lane's learns of it."""
+
+    __slots__ = ("_transport", "out")
+
+    def __init__(self, transport: asyncio.Transport, out: LaneTransport) -> None:
+        self._transport = transport
+        self.out = out
+
+    def __getattr__(self, name: str) -> Any:
+        """All else, as the transport has it."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Pongs and close frames."""
+        self.out.ready = -1
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Once all is sent."""
+        self.out.ready = -1
+        self._transport.close()
+
+    def abort(self) -> None:
+        """At once."""
+        self.out.ready = -1
+        self._transport.abort()
 
 
 def _descriptor(transport: asyncio.Transport) -> int:

@@ -47,6 +47,7 @@ _FULL_AFTER = 1_024
 """Frames of LARGEST_BYTES that no socket's buffer holds."""
 _TURNS = [*range(SLOTS), *range(SLOTS)]
 """Slots as they follow each other, from whichever begins."""
+_TURNS_BYTES = array("Q", _TURNS).tobytes()
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -90,8 +91,8 @@ class SendRing:
         begin, end = 0, len(frames)
         while begin < end:
             sizes = self._lay(descriptors, frames, begin)
-            results = self._ended(self._submit(len(sizes)))
-            if results != sizes:
+            results = self._ended(self._submit(len(sizes)), sizes)
+            if results is not sizes:
                 for place, size in enumerate(sizes):
                     taken = results[place] if place < len(results) else 0
                     if taken != size:
@@ -131,16 +132,29 @@ class SendRing:
             self._sqes32[16 * slot + 7] = _FLAGS
             self._sqes64[8 * slot + 4] = slot
 
-    def _lay(self, descriptors: Sequence[int], frames: Sequence[bytes], begin: int) -> list[int]:
+    def _lay(self, descriptors: Sequence[int], frames: Sequence[bytes], begin: int) -> array[int]:
         """Lay down as many as there is room for; their sizes. One too long is laid down empty."""
-        last, at, addresses, sizes, lengths = None, 0, array("Q"), [], array("i")
         frames = frames[begin : begin + SLOTS]
         if frames.count(frames[0]) == len(frames) and len(frames[0]) <= LARGEST_BYTES:
             # One frame for all is the rule, and is laid down without looking at each.
             self._arena[: len(frames[0])] = frames[0]
-            sizes = [len(frames[0])] * len(frames)
-            lengths, addresses = array("i", sizes), array("Q", [self._address]) * len(frames)
-            frames = ()
+            sizes = lengths = array("i", (len(frames[0]),)) * len(frames)
+            addresses = array("Q", (self._address,)) * len(frames)
+        else:
+            sizes, lengths, addresses = self._lay_each(frames)
+        count = len(sizes)
+        numbers = array("i", descriptors[begin : begin + count])
+        for slot, first, end in _spans(self._words[self._tail_at], count, SLOTS):
+            until = slot + end - first
+            self._sqes32[16 * slot + 1 : 16 * until : 16] = memoryview(numbers)[first:end]
+            self._sqes32[16 * slot + 6 : 16 * until : 16] = memoryview(lengths)[first:end]
+            self._sqes64[8 * slot + 2 : 8 * until : 8] = memoryview(addresses)[first:end]
+        return sizes
+
+    def _lay_each(self, frames: Sequence[bytes]) -> tuple[array[int], array[int], array[int]]:
+        """Frames into the arena, equal neighbours once: sizes, lengths to send, addresses."""
+        sizes, lengths, addresses = array("i"), array("i"), array("Q")
+        last, at = None, 0
         for frame in frames:
             if frame is not last:
                 size = length = len(frame)
@@ -151,17 +165,10 @@ class SendRing:
                 self._arena[at : at + length] = frame[:length]
                 address, last = self._address + at, frame
                 at += length
-            addresses.append(address)
-            lengths.append(length)
             sizes.append(size)
-        count = len(sizes)
-        numbers = array("i", descriptors[begin : begin + count])
-        for slot, first, end in _spans(self._words[self._tail_at], count, SLOTS):
-            until = slot + end - first
-            self._sqes32[16 * slot + 1 : 16 * until : 16] = memoryview(numbers)[first:end]
-            self._sqes32[16 * slot + 6 : 16 * until : 16] = memoryview(lengths)[first:end]
-            self._sqes64[8 * slot + 2 : 8 * until : 8] = memoryview(addresses)[first:end]
-        return sizes
+            lengths.append(length)
+            addresses.append(address)
+        return sizes, lengths, addresses
 
     def _submit(self, count: int) -> int:
         """Have them sent; how many the kernel took up. What it did not is as if never laid down."""
@@ -178,26 +185,28 @@ class SendRing:
         words[self._tail_at] = words[self._head_at]
         return count - left
 
-    def _ended(self, count: int) -> Sequence[int | None]:
-        """What became of the last so many: bytes taken, or an error below 0; None: never told."""
+    def _ended(self, count: int, sizes: array[int]) -> Sequence[int | None]:
+        """What became of the last so many: bytes taken, or an error below 0; None: never told.
+
+        ``sizes`` itself: each was taken whole.
+        """
         words = self._words
         for _ in range(TRIES_MAX):
             told = (words[self._told_at] - words[self._seen_at]) & _WRAP
             if told >= count:
                 break
             _call(_ENTER, self._ring, 0, count - told, _GETEVENTS, None, 0)
-        slots: list[int] = []
-        values: list[int] = []
+        slots, values = b"", b""
         for slot, first, end in _spans(words[self._seen_at], told, self._held):
             until = slot + end - first
-            slots += self._cqes64[2 * slot : 2 * until : 2].tolist()
-            values += self._cqes32[4 * slot + 2 : 4 * until : 4].tolist()
+            slots += self._cqes64[2 * slot : 2 * until : 2].tobytes()
+            values += self._cqes32[4 * slot + 2 : 4 * until : 4].tobytes()
         words[self._seen_at] = (words[self._seen_at] + told) & _WRAP
         start = (words[self._tail_at] - count) % SLOTS
-        if slots == _TURNS[start : start + count]:
-            return values  # as ever: they end in their order
+        if slots == _TURNS_BYTES[8 * start : 8 * (start + count)] and values == sizes.tobytes():
+            return sizes  # as ever: they end in their order, and each was taken
         self.is_broken = told != count
-        by_slot = dict(zip(slots, values, strict=True))
+        by_slot = dict(zip(array("Q", slots), array("i", values), strict=True))
         return [by_slot.get(slot) for slot in _TURNS[start : start + count]]
 
     def _prove(self) -> None:

@@ -43,6 +43,8 @@ class FanOut:
         self._receipts = receipts
         self.outlet = outlet
         self.metrics = metrics
+        self.slow_sockets = 0
+        """Sockets that do not keep up now; while there is none, no seat is asked for its own."""
         self._telling: set[asyncio.Task[None]] = set()
 
     async def deliver(self, tail: Tail, group: Group, event: LoggedEvent) -> int:
@@ -113,20 +115,25 @@ class FanOut:
         offset, before = event.offset, event.offset - 1
         taking: list[Seat] = []
         frames: list[bytes] = []
+        prefix, frame, any_slow = b"", b"", self.slow_sockets > 0
         for seat in seats:
             if seat.group is not group or (offset and seat.offset != before):
                 continue
             if seat.version != version:
                 seat.subscription.distrust(renew=True)
                 continue
-            slow = seat.subscriber.slow
+            slow = seat.subscriber.slow if any_slow else None
             if slow is not None and answer is not None and not slow.takes(seat, event):
                 continue
             if answer is None:
                 seat.offset = offset or seat.offset
                 continue
-            suffix = answer.next if seat.told == before else answer.after(seat.told)
-            frames.append(suffix.behind(seat.prefix))
+            if seat.told != before:
+                frames.append(answer.after(seat.told).behind(seat.prefix))
+            else:
+                if seat.prefix is not prefix:
+                    prefix, frame = seat.prefix, answer.next.behind(seat.prefix)
+                frames.append(frame)
             taking.append(seat)
             if offset:
                 seat.offset = seat.told = offset

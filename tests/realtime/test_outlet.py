@@ -6,17 +6,18 @@ import asyncio
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection
+from websockets.frames import Frame, Opcode
 
 from gateway.lane import LaneTransport
 from gateway.outlet import RingOutlet
 from gateway.ring import LARGEST_BYTES, UNKNOWN
-from realtime.bounds import SOFT_BUFFER_BYTES
+from realtime.bounds import SOFT_BUFFER_BYTES, LiveSettings
 from realtime.frames import text_frame
 from realtime.transport import ONE_BY_ONE
 from tests.support.live import SmallNode, SmallTransport
@@ -143,6 +144,51 @@ async def test_a_closing_socket_gets_nothing_and_its_number_is_not_used(
     await staying.close()
 
 
+@pytest.mark.parametrize("how", ["write", "close", "abort", "frame", "farewell", "cut", "lost"])
+async def test_whatever_is_done_to_a_socket_it_is_asked_before_a_frame_goes_past_its_transport(
+    server: Server, outlet: RingOutlet, how: str
+) -> None:
+    ws = await server.sign_in()
+    lane = await transport_of(server, ws)
+    by_uvicorn = lane._lane.transport
+    assert lane.ready == -1, "the handshake has written"
+    outlet.write([lane], [text_frame(b"past")])
+    assert lane.ready == lane._descriptor == socket_of(lane).fileno()
+    assert await texts(ws, 1) == ["past"]
+    actions: dict[str, Callable[[], object]] = {
+        "write": lambda: by_uvicorn.write(text_frame(b"by uvicorn")),
+        "close": by_uvicorn.close,
+        "abort": by_uvicorn.abort,
+        "frame": lambda: lane.write_frame(text_frame(b"alone")),
+        "farewell": lambda: lane.close(1012, ""),
+        "cut": lane.abort,
+        "lost": lane.lost,
+    }
+    actions[how]()
+    assert lane.ready == -1
+    by_uvicorn.abort()
+    await eventually(lambda: not len(server.node.hub.node.registry))
+    assert lane.ready_descriptor() == lane._descriptor == -1
+
+
+async def test_a_pong_that_waits_is_not_overtaken(server: Server, outlet: RingOutlet) -> None:
+    ws = await server.sign_in()
+    lane = await transport_of(server, ws)
+    outlet.write([lane], [text_frame(b"first")])
+    assert lane.ready != -1
+    socket_of(lane).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    ws.transport.pause_reading()
+    pings = Frame(Opcode.PING, b"p" * 125).serialize(mask=True) * 2_000
+    ws.transport.write(pings)
+    await eventually(lambda: lane.buffered_bytes() > 0)
+    assert lane.ready == -1
+    outlet.write([lane], [text_frame(b"second")])
+    ws.transport.resume_reading()
+    assert await texts(ws, 2) == ["first", "second"]
+    assert server.node.hub.node.metrics.sent_together == 1
+    await ws.close()
+
+
 async def test_who_takes_nothing_any_more_is_found_slow(server: Server) -> None:
     slow, quick = await server.sign_in(max_queue=1), await server.sign_in()
     for ws in (slow, quick):
@@ -158,9 +204,12 @@ async def test_who_takes_nothing_any_more_is_found_slow(server: Server) -> None:
         count += 1
         assert count < 100
     assert server.node.hub.node.metrics.soft == 1
+    assert server.node.hub.node.fan_out.slow_sockets == 1
     slow.transport.resume_reading()
     numbers = [(await hear(slow))["payload"]["data"]["event"]["n"] for _ in range(count)]
     assert numbers == list(range(count))
+    await server.node.timers.advance(LiveSettings().lag_poll_s)
+    assert server.node.hub.node.fan_out.slow_sockets == 0
     await slow.close()
     await quick.close()
 

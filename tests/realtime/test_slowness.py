@@ -98,9 +98,11 @@ async def test_a_slow_socket_that_leaves_leaves_nothing_behind(
     slow.socket.unread_bytes = LAG_BUFFER_BYTES + 1
     for _ in range(3):
         await node.publish("cv:1")
+    assert node.hub.node.fan_out.slow_sockets == 1
     slow.connection.lost()
     await node.timers.advance(40)
 
+    assert node.hub.node.fan_out.slow_sockets == 0
     assert slow.socket.closed is None
     assert not [task for task in asyncio.all_tasks() if "catch_up" in repr(task)]
     assert quick.offsets("a") == [1, 2, 3]
