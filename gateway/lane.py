@@ -1,6 +1,7 @@
 """The raw lane: uvicorn's WebSocket protocol, handed over to the live layer.
 
-With ``gateway.handshake`` the only file that knows the WebSocket insides of uvicorn and websockets.
+With ``gateway.handshake`` and ``gateway.incoming`` the only file that knows the WebSocket insides
+of uvicorn and websockets.
 ``LaneProtocol`` is uvicorn's own protocol. It puts itself into the ASGI scope; the application
 takes it over after the handshake, and from then on frames go straight from and to the socket: no
 task, no queue, no ASGI message. The write buffer can be seen and a dead peer can be cut.
@@ -8,17 +9,18 @@ task, no queue, no ASGI message. The write buffer can be seen and a dead peer ca
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState, ProtocolError
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
+from gateway.incoming import is_between_messages, is_utf8, next_text
+from gateway.lane_transport import LaneTransport
 from realtime.bounds import HARD_BUFFER_BYTES
 from realtime.connection import Connection
 
@@ -35,6 +37,10 @@ class LaneProtocol(WebSocketsSansIOProtocol):
 
     taker: Connection | None = None
     """Who hears what comes; None: the application's task does, as under any server."""
+    out: LaneTransport | None = None
+    """What writes to the socket, once the application has it."""
+    is_between_messages = False
+    """Whether the library has taken whole messages only, so that it need not see the next."""
 
     def handle_connect(self, event: Request) -> None:
         """Put the lane into the scope before the application's task runs."""
@@ -52,6 +58,7 @@ class LaneProtocol(WebSocketsSansIOProtocol):
         self._forget_handshake()
         while not early.empty():
             self._pass_on(early.get_nowait())
+        self.is_between_messages = is_between_messages(self.conn)
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
@@ -60,22 +67,59 @@ class LaneProtocol(WebSocketsSansIOProtocol):
         # What only the handshake needed is most of an idle socket's memory.
         del self.scope, self.request, self.response
 
+    def data_received(self, data: bytes) -> None:
+        """Hear whole messages as they lie there; for all else there is the library."""
+        if self.is_between_messages:
+            data = self._hear_whole(data)
+            if not data:
+                return
+        if self.taker is None:
+            super().data_received(data)
+            return
+        self.conn.receive_data(data)
+        self.handle_events()  # also what came right before a mistake, which uvicorn would drop
+        if self.conn.parser_exc is not None:
+            self.handle_parser_exception()
+        self.is_between_messages = is_between_messages(self.conn)
+
+    def _hear_whole(self, data: bytes) -> bytes:
+        """Hear each text frame that is a whole message and whole here; what is left of the data.
+
+        Parsing these by the library's coroutines is a tenth of what a message costs.
+        """
+        at = 0
+        while not self.close_sent and (found := next_text(data, at)) is not None:
+            text, at = found
+            self._hear(text, is_text=True)
+        return data[at:]
+
     def send_receive_event_to_app(self) -> None:
         """To whoever hears; invalid UTF-8 from a stranger is no error worth a traceback."""
-        if self.close_sent:  # nothing is heard any more, and nothing more is to be said about it
+        if self.close_sent or self.transport.is_closing():
+            # Nothing is heard any more, and nothing more is to be said about it.
             self.frames = []
             return
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         is_text = self.curr_msg_data_type == "text"
-        if is_text and not _is_utf8(data):
+        if is_text and not is_utf8(data):
             self.frames = []
-            self.conn.send_close(1007)
+            self.conn.fail(CloseCode.INVALID_DATA)
             self.handle_parser_exception()
         elif self.taker is None:
             super().send_receive_event_to_app()
         else:
             self.frames = []
             self._hear(bytes(data), is_text=is_text)
+
+    def end_with(self, code: int, reason: str) -> None:
+        """Write a close frame; the peer's echo or the timer ends the connection."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        with contextlib.suppress(InvalidState, ProtocolError):
+            self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
     async def send(self, message: Any) -> None:
         """What the application says; a refusal is an answer, which uvicorn forgets to note."""
@@ -84,6 +128,8 @@ class LaneProtocol(WebSocketsSansIOProtocol):
 
     def handle_ping(self) -> None:
         """Answer it. A peer that pings and never reads the answers would fill our memory: cut."""
+        if self.transport.is_closing():
+            return  # nothing follows a close frame
         super().handle_ping()
         if self.transport.get_write_buffer_size() > HARD_BUFFER_BYTES:
             self.transport.abort()
@@ -95,13 +141,15 @@ class LaneProtocol(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         """The peer speaks no WebSocket."""
+        if self.transport.is_closing():
+            return  # it has been told already
         super().handle_parser_exception()
         self._leave()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
-        if isinstance(self.transport, _Watched):
-            self.transport.out.lost()
+        if self.out is not None:
+            self.out.lost()
         super().connection_lost(exc)
         self._lose()
 
@@ -163,113 +211,6 @@ class _Kept:
 _NOWHERE: Any = _Nowhere()
 _ALWAYS: Any = _Always()
 _KEPT: Any = _Kept()
-
-
-def _is_utf8(data: bytes | bytearray | memoryview) -> bool:
-    try:
-        bytes(data).decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-class LaneTransport:
-    """Frames straight to the socket, past the event loop's transport where nothing waits there.
-
-    Whoever else writes to that transport, or closes it, does so under this one's eyes.
-    """
-
-    __slots__ = ("_descriptor", "_lane", "_transport", "ready")
-
-    def __init__(self, lane: LaneProtocol) -> None:
-        self._lane = lane
-        self._transport = lane.transport  # at hand: a fan-out would find the lane's cold each time
-        self._descriptor = _descriptor(lane.transport)
-        self.ready = -1
-        """The socket's descriptor where nothing has been written, or closed, since
-        ``ready_descriptor`` said that a frame may go past the transport; else -1: ask that."""
-        lane.transport = cast(asyncio.Transport, _Watched(lane.transport, self))
-
-    def ready_descriptor(self) -> int:
-        """The socket's own, where a frame may go past the transport at this moment; else -1.
-
-        It may not when the transport is closing (the number may soon be another socket's), when
-        bytes wait that must go first, or when the transport encrypts.
-        """
-        transport = self._transport
-        is_free = not (transport.is_closing() or transport.get_write_buffer_size())
-        self.ready = self._descriptor if is_free else -1
-        return self.ready
-
-    def write_frame(self, frame: bytes) -> int:
-        """Write one text frame as it is: no extension was negotiated, nothing is masked."""
-        transport = self._transport
-        if transport.is_closing():
-            return 0
-        self.ready = -1
-        transport.write(frame)
-        return transport.get_write_buffer_size()
-
-    def close(self, code: int, reason: str) -> None:
-        """Write a close frame; the peer's echo or uvicorn's own timer ends the connection."""
-        lane = self._lane
-        if lane.close_sent or lane.transport.is_closing():
-            return
-        with contextlib.suppress(InvalidState, ProtocolError):
-            lane.conn.send_close(code, reason)
-        lane.transport.write(b"".join(lane.conn.data_to_send()))
-        lane.close_sent = True
-        lane.close_timer = lane.loop.call_later(lane.close_timeout, lane.transport.abort)
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        self.ready = -1
-        self._transport.abort()
-
-    def lost(self) -> None:
-        """The connection is gone: its number is another's from now on."""
-        self.ready = self._descriptor = -1
-
-    def buffered_bytes(self) -> int:
-        """Bytes in the write buffer."""
-        return self._transport.get_write_buffer_size()
-
-
-class _Watched:
-    """The event loop's transport as uvicorn and the library use it: the lane's learns of it."""
-
-    __slots__ = ("_transport", "out")
-
-    def __init__(self, transport: asyncio.Transport, out: LaneTransport) -> None:
-        self._transport = transport
-        self.out = out
-
-    def __getattr__(self, name: str) -> Any:
-        """All else, as the transport has it."""
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Pongs and close frames."""
-        self.out.ready = -1
-        self._transport.write(data)
-
-    def close(self) -> None:
-        """Once all is sent."""
-        self.out.ready = -1
-        self._transport.close()
-
-    def abort(self) -> None:
-        """At once."""
-        self.out.ready = -1
-        self._transport.abort()
-
-
-def _descriptor(transport: asyncio.Transport) -> int:
-    raw = transport.get_extra_info("socket")
-    if raw is None or transport.get_extra_info("sslcontext") is not None:
-        return -1
-    number: int = raw.fileno()
-    return number
 
 
 UVICORN_OPTIONS: Final[Mapping[str, Any]] = {

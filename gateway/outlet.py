@@ -11,15 +11,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from gateway.lane import LaneTransport
+from gateway.lane_transport import LaneTransport
 from gateway.ring import UNKNOWN, RingDenied, SendRing
 from realtime.metrics import LiveMetrics
-from realtime.transport import ONE_BY_ONE, Transport
+from realtime.transport import FEW, ONE_BY_ONE, Transport
 
 logger = logging.getLogger(__name__)
-
-FEW = 12
-"""Fewer frames cost less one by one; from some eight on the ring is no dearer, and then cheaper."""
 
 
 class RingOutlet:

@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 
 from domain.kernel.ports import Edge
 from gateway import browsers
-from gateway.lane import LANE, LaneTransport
+from gateway.lane import LANE
+from gateway.lane_transport import LaneTransport
 from realtime.frames import text_of
 from realtime.hub import Hub
 from realtime.protocol import SUBPROTOCOL
@@ -53,6 +54,8 @@ class AsgiTransport:
             self._waiting.append({"type": "websocket.send", "text": text.decode()})
             self._wake.set()
         return self._bytes
+
+    write_soon = write_frame
 
     def close(self, code: int, reason: str) -> None:
         """Queue a close."""

@@ -233,7 +233,7 @@ class Connection:
     def _write(self, text: bytes) -> None:
         frame = text_frame(text)
         self._node.metrics.bytes_out += len(frame)
-        unsent = self.transport.write_frame(frame)
+        unsent = self.transport.write_soon(frame)
         if unsent > HARD_BUFFER_BYTES:
             self.close_lagging()
         elif unsent > SOFT_BUFFER_BYTES:

@@ -198,7 +198,7 @@ class Subscription:
         metrics.bytes_out += len(frame)
         metrics.replay_events += 1
         metrics.replay_bytes += len(frame)
-        seat.transport.write_frame(frame)
+        seat.transport.write_soon(frame)
         if seat.owes_receipt:
             self.node.receipts.note(self.live, event)
 

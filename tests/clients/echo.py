@@ -19,7 +19,8 @@ from starlette.types import Message, Receive, Scope, Send
 from websockets.frames import Frame, Opcode
 
 from gateway.handshake import QuickLane
-from gateway.lane import LANE, LaneProtocol, LaneTransport
+from gateway.lane import LANE, LaneProtocol
+from gateway.lane_transport import LaneTransport
 from gateway.serving import configured, run
 from gateway.settings import Settings
 from gateway.sockets import AsgiTransport

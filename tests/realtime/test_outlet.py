@@ -14,7 +14,7 @@ import pytest_asyncio
 from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 
-from gateway.lane import LaneTransport
+from gateway.lane_transport import LaneTransport
 from gateway.outlet import RingOutlet
 from gateway.ring import LARGEST_BYTES, UNKNOWN
 from realtime.bounds import SOFT_BUFFER_BYTES, LiveSettings

@@ -50,7 +50,7 @@ ONE_ROOM = {
     "tortoise": ("domain", "gateway.migrate"),
     "pgqueuer": ("domain.kernel.jobs", "gateway.migrate", "gateway.working"),
     "uvicorn": ("gateway.handshake", "gateway.lane", "gateway.wire", "gateway.serving"),
-    "websockets": ("gateway.handshake", "gateway.lane"),
+    "websockets": ("gateway.handshake", "gateway.incoming", "gateway.lane"),
     "starlette": ("gateway",),
     "strawberry": ("schema",),
     "graphql": ("schema",),

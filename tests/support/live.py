@@ -209,6 +209,9 @@ class SmallTransport:
         self.frames.append(json.loads(text))
         return self.unread_bytes
 
+    def write_soon(self, frame: bytes) -> int:
+        return self.write_frame(frame)
+
     def close(self, code: int, reason: str) -> None:
         assert self.closed is None, "closed twice"
         self.closed = (code, reason)
