@@ -83,9 +83,9 @@ class Taker:
         self.is_lost = True
 
 
-async def taken_over() -> tuple[LaneProtocol, Wire, Taker]:
+async def taken_over(wire: Wire | None = None) -> tuple[LaneProtocol, Wire, Taker]:
     """A lane after its handshake, whose transport keeps what is written."""
-    wire = Wire()
+    wire = wire or Wire()
     takers: list[Taker] = []
 
     async def door(scope: Any, receive: Any, send: Any) -> None:
