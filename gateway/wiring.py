@@ -68,17 +68,20 @@ class Sessions:
         )
         self._by_id = Together(self._of_sessions, many_max=most, at_once_max=at_once)
 
-    async def authenticate(self, token: str | None, cookie: str | None) -> Admission | None:
-        """The session of a token, else of a cookie."""
+    async def authenticate(
+        self, token: str | None, cookie: str | None, *, is_used: bool = True
+    ) -> Admission | None:
+        """The session of a token, else of a cookie; ``is_used``: its user is there."""
         given = token or cookie
-        return await self._by_token.ask(given) if given else None
+        return await self._by_token.ask((given, is_used)) if given else None
 
     async def refresh(self, session_id: UUID, *, is_used: bool = False) -> Admission | None:
         """The same session as it stands now; ``is_used``: its user has acted since."""
         return await self._by_id.ask((session_id, is_used))
 
-    async def _of_tokens(self, tokens: Sequence[str]) -> Sequence[Admission | None]:
-        admitted = await actors.admit_tokens(tokens, self._clock.now())
+    async def _of_tokens(self, asked: Sequence[tuple[str, bool]]) -> Sequence[Admission | None]:
+        tokens, used = [token for token, _ in asked], {t for t, is_used in asked if is_used}
+        admitted = await actors.admit_tokens(tokens, self._clock.now(), used=used)
         return [_admission(of) for of in admitted]
 
     async def _of_sessions(self, asked: Sequence[tuple[UUID, bool]]) -> Sequence[Admission | None]:

@@ -31,8 +31,13 @@ class Authenticator(Protocol):
     reconnects must not hold up a revocation. An answer is never older than its question.
     """
 
-    async def authenticate(self, token: str | None, cookie: str | None) -> Admission | None:
-        """The session of a token, else of a cookie; None: nobody, or a session that has ended."""
+    async def authenticate(
+        self, token: str | None, cookie: str | None, *, is_used: bool = True
+    ) -> Admission | None:
+        """The session of a token, else of a cookie; None: nobody, or a session that has ended.
+
+        ``is_used``: its user is there, so that it is not idle.
+        """
         ...
 
     async def refresh(self, session_id: UUID, *, is_used: bool = False) -> Admission | None:

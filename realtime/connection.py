@@ -221,7 +221,7 @@ class Connection:
                     self.operations.stop(operation)
 
     def _start(self, operation: OpenOperation, request: GraphQLRequest) -> None:
-        self._session.used()
+        self._session.asked(request)
         if self._must_look():
             self._spawn(self._recheck())
         self.operations.start(operation, request)

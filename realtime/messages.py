@@ -11,6 +11,7 @@ import orjson
 
 from domain.kernel.json_text import BadJson, JsonCharacter, parse_json
 from domain.kernel.ports import GraphQLRequest
+from realtime.attendance import BadAttendance, is_nobody_there
 from realtime.bounds import FRAME_MAX_BYTES, ID_MAX
 
 
@@ -115,8 +116,17 @@ def _id(of: Mapping[str, Any]) -> str:
     return id_
 
 
+def _ensure_attendance(said: Mapping[str, Any]) -> None:
+    try:
+        is_nobody_there(said)
+    except BadAttendance:
+        raise BadMessage("Invalid message: 'rt.attended' is true or false") from None
+
+
 def _read_init(of: Mapping[str, Any]) -> Message:
-    return Init(_optional(of, "payload", dict))
+    payload = _optional(of, "payload", dict)
+    _ensure_attendance(payload or {})
+    return Init(payload)
 
 
 def _read_ping(of: Mapping[str, Any]) -> Message:
@@ -137,6 +147,7 @@ def _read_subscribe(of: Mapping[str, Any]) -> Message:
         variables=_optional(payload, "variables", dict) or {},
         extensions=_optional(payload, "extensions", dict) or {},
     )
+    _ensure_attendance(request.extensions)
     return Subscribe(id_, request)
 
 

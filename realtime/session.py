@@ -12,7 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from domain.kernel.actor import Actor
+from domain.kernel.ports import GraphQLRequest
 from domain.kernel.streams import LoggedEvent, StreamState, account_stream
+from realtime.attendance import is_nobody_there
 from realtime.authority import Standing
 from realtime.bounds import TOKEN_MAX
 from realtime.node import Node
@@ -28,7 +30,10 @@ DUE_MAX_S = 3_600.0
 class Session:
     """Whose socket it is. A Follower of the account's stream that is never delivered to."""
 
-    __slots__ = (*("_cookie", "_due", "_is_watched", "_node", "_on_change", "_standing", "_tails"),)
+    __slots__ = (
+        *("_cookie", "_due", "_is_unattended", "_is_watched", "_node", "_on_change", "_standing"),
+        "_tails",
+    )
 
     def __init__(self, node: Node, cookie: str | None, on_change: Callable[[], None]) -> None:
         self._node = node
@@ -36,6 +41,7 @@ class Session:
         self._on_change = on_change
         self._standing: Standing | None = None
         self._tails: list[Tail] = []
+        self._is_unattended = False
         self._is_watched = False
         self._due: TimerHandle | None = None
 
@@ -79,12 +85,15 @@ class Session:
 
         Raises what the database raises.
         """
+        self._is_unattended = is_nobody_there(payload)
         token = payload.get("token")
         if token is not None and not (isinstance(token, str) and 0 < len(token) <= TOKEN_MAX):
             return False
         cookie, self._cookie = self._cookie, None
         node = self._node
-        admission = await node.authenticator.authenticate(token, None if token else cookie)
+        admission = await node.authenticator.authenticate(
+            token, None if token else cookie, is_used=not self._is_unattended
+        )
         if admission is None:
             return False
         self._standing = Standing(admission, node.authenticator)
@@ -105,10 +114,19 @@ class Session:
         tail = self._tails[0]
         return seen is not None and tail.epoch == seen.epoch and tail.last <= seen.top
 
-    def used(self) -> None:
-        """The user has acted: the session is not idle."""
-        if self._standing is not None:
+    def asked(self, request: GraphQLRequest) -> None:
+        """An operation begins: the session is not idle, unless nobody is there.
+
+        What comes back by itself resumes what it follows; a query or mutation tells of a person.
+        """
+        if self._standing is None or is_nobody_there(request.extensions):
+            return
+        if not (self._is_unattended and self._follows(request)):
             self._standing.used()
+
+    def _follows(self, request: GraphQLRequest) -> bool:
+        actor = self.actor
+        return actor is not None and self._node.engine.kind(request, actor) == "subscription"
 
     async def standing(self, *, renew: bool) -> Actor | None:
         """The actor: as last seen, or as the database has it now. None: the session has ended.

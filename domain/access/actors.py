@@ -86,13 +86,17 @@ async def admit_token(token: str, now: datetime) -> Admitted | None:
     return (await admit_tokens([token], now))[0]
 
 
-async def admit_tokens(tokens: Sequence[str], now: datetime) -> list[Admitted | None]:
-    """As ``admit_token`` for each, in their order."""
-    parsed = [parse_token(token) for token in tokens]
-    hashes = [token.hash if token is not None else None for token in parsed]
+async def admit_tokens(
+    tokens: Sequence[str], now: datetime, *, used: Collection[str] | None = None
+) -> list[Admitted | None]:
+    """As ``admit_token`` for each, in their order; ``used``: whose users are there (None: all)."""
+    hashes = [_hash(token) for token in tokens]
+    counted = set(hashes) if used is None else {_hash(token) for token in used}
     rows = await _find("token_hash", {hash_.hex() for hash_ in hashes if hash_ is not None}, now)
-    used = await _used(rows.values(), now)
-    found = {key: _admitted(row, now if row["id"] in used else None) for key, row in rows.items()}
+    written = await _used([row for key, row in rows.items() if key in counted], now)
+    found = {
+        key: _admitted(row, now if row["id"] in written else None) for key, row in rows.items()
+    }
     return [found.get(hash_) for hash_ in hashes]
 
 
@@ -133,6 +137,11 @@ async def _find(column: str, keys: Collection[str], now: datetime) -> Mapping[ob
     asked = orjson.dumps(list(keys)).decode()
     rows = await fetch(_BY_SQL[column], asked, today, now, pledges.VERSION)
     return {row[column]: row for row in rows if _ends_at(row) > now}
+
+
+def _hash(token: str) -> bytes | None:
+    parsed = parse_token(token)
+    return parsed.hash if parsed is not None else None
 
 
 async def _used(rows: Collection[Record], now: datetime) -> Collection[UUID]:

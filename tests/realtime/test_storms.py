@@ -30,7 +30,9 @@ async def test_a_look_that_fails_refuses_all_who_shared_it_for_now_and_nobody_fo
 ) -> None:
     asked: list[int] = []
 
-    async def down(tokens: Sequence[str], now: datetime) -> list[actors.Admitted | None]:
+    async def down(
+        tokens: Sequence[str], now: datetime, **_: object
+    ) -> list[actors.Admitted | None]:
         asked.append(len(tokens))
         await asyncio.sleep(0)
         raise OSError
@@ -48,7 +50,9 @@ async def test_a_look_that_fails_refuses_all_who_shared_it_for_now_and_nobody_fo
 async def test_whom_nobody_knows_is_refused_for_good(
     node: SmallNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def none(tokens: Sequence[str], now: datetime) -> list[actors.Admitted | None]:
+    async def none(
+        tokens: Sequence[str], now: datetime, **_: object
+    ) -> list[actors.Admitted | None]:
         return [None] * len(tokens)
 
     monkeypatch.setattr(actors, "admit_tokens", none)

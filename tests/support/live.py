@@ -155,6 +155,8 @@ class SmallSessions:
     def __init__(self) -> None:
         self._by_token: dict[str, Admission] = {}
         self.cookies_seen: list[str | None] = []
+        self.counted: list[bool] = []
+        """Whether each sign-in on a socket was a use."""
         self.refreshed = 0
         self.used = 0
         self.is_down = False
@@ -176,8 +178,11 @@ class SmallSessions:
         else:
             self._by_token[token] = admission
 
-    async def authenticate(self, token: str | None, cookie: str | None) -> Admission | None:
+    async def authenticate(
+        self, token: str | None, cookie: str | None, *, is_used: bool = True
+    ) -> Admission | None:
         self.cookies_seen.append(cookie)
+        self.counted.append(is_used)
         await asyncio.sleep(0)
         return self._by_token.get(token or cookie or "")
 
@@ -234,8 +239,8 @@ class SmallClient:
         self.connection.receive_text(json.dumps(message).encode())
         await settle()
 
-    async def init(self, token: str = TOKEN) -> SmallClient:
-        await self.say(type="connection_init", payload={"token": token})
+    async def init(self, token: str = TOKEN, **more: Any) -> SmallClient:
+        await self.say(type="connection_init", payload={"token": token, **more})
         return self
 
     async def subscribe(
