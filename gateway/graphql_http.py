@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, Protocol
 
 from starlette.types import Receive, Scope, Send
 
@@ -21,6 +21,7 @@ from domain.kernel.json_text import BadJson, JsonTooLarge
 from domain.kernel.ports import Edge, Engine, GraphQLAnswer, GraphQLRequest, ResponseCookies
 from gateway import browsers, wire
 from gateway.negotiation import (
+    BadParameter,
     BadRequest,
     MediaType,
     MethodNotAllowed,
@@ -31,13 +32,18 @@ from gateway.negotiation import (
 )
 from gateway.replies import Replies, Reply, refusal
 from gateway.settings import Settings
+from realtime.attendance import BadAttendance, is_nobody_there
 
 log = logging.getLogger("unionhall.gateway")
 
 BODY_S_MAX = 15.0
 """Seconds to send a whole body; 64 KiB over the slowest phone take two."""
 
-Authenticate = Callable[[str], Awaitable[Actor | None]]
+
+class Authenticate(Protocol):
+    """The actor of a token; None: nobody. ``is_used``: the session's user is there."""
+
+    async def __call__(self, token: str, /, *, is_used: bool = True) -> Actor | None: ...
 
 
 class BodyTooSlow(BadRequest):
@@ -109,7 +115,11 @@ class GraphQLHttp:
     ) -> Reply:
         is_post = scope["method"] == "POST"
         request = await self._request(scope, receive, headers)
-        actor = await self._actor(headers, is_post=is_post)
+        try:
+            is_used = not is_nobody_there(request.extensions)
+        except BadAttendance:
+            raise BadParameter("extensions") from None
+        actor = await self._actor(headers, is_post=is_post, is_used=is_used)
         if not is_post and self._engine.kind(request, actor) in {"mutation", "subscription"}:
             raise MethodNotAllowed(allowed="POST")
         cookies = None
@@ -140,11 +150,11 @@ class GraphQLHttp:
             case _:
                 raise MethodNotAllowed
 
-    async def _actor(self, headers: browsers.Headers, *, is_post: bool) -> Actor:
+    async def _actor(self, headers: browsers.Headers, *, is_post: bool, is_used: bool) -> Actor:
         """Who asks. Raises Unauthenticated for a bearer token that is not, or no longer, good."""
         token = browsers.bearer_token(headers)
         if token is not None:
-            actor = await self._authenticate(token) if token else None
+            actor = await self._authenticate(token, is_used=is_used) if token else None
             if actor is None:
                 raise Unauthenticated
             return actor
@@ -156,7 +166,7 @@ class GraphQLHttp:
                 raise ForeignOrigin
             return NOBODY
         # An old cookie must not keep its owner from signing in again.
-        return await self._authenticate(token) or NOBODY
+        return await self._authenticate(token, is_used=is_used) or NOBODY
 
 
 async def read_body(receive: Receive, headers: browsers.Headers, *, bytes_max: int) -> bytes:

@@ -29,10 +29,13 @@ KEPT_S = 30.0
 class _Kept:
     """One token's admission. A Follower of its account's stream."""
 
-    __slots__ = ("_standings", "actor", "key", "tail", "until")
+    __slots__ = ("_standings", "actor", "is_used", "key", "tail", "until")
 
-    def __init__(self, standings: Standings, key: bytes, actor: Actor, until: datetime) -> None:
+    def __init__(
+        self, standings: Standings, key: bytes, actor: Actor, until: datetime, *, is_used: bool
+    ) -> None:
         self._standings = standings
+        self.is_used = is_used
         self.key = key
         self.actor = actor
         self.until = until
@@ -65,20 +68,24 @@ class Standings:
     def __len__(self) -> int:
         return len(self._kept)
 
-    async def actor(self, token: str) -> Actor | None:
-        """The actor of a token; None: its session has ended, or there never was one."""
+    async def actor(self, token: str, *, is_used: bool = True) -> Actor | None:
+        """The actor of a token; None: its session has ended, or there never was one.
+
+        ``is_used``: its user is there, so that the session is not idle.
+        """
         key = sha256(token.encode("utf-8", "surrogatepass")).digest()
         kept = self._kept.get(key)
         if kept is not None:
-            if self._clock.now() < kept.until:
+            # What was asked for a screen that is left alone has told the database of no use.
+            if self._clock.now() < kept.until and (kept.is_used or not is_used):
                 return kept.actor
             self.forget(kept)
         commits = self._commits
-        admission = await self._authenticator.authenticate(token, None)
+        admission = await self._authenticator.authenticate(token, None, is_used=is_used)
         if admission is None:
             return None
         if commits == self._commits:
-            self._keep(key, admission)
+            self._keep(key, admission, is_used=is_used)
         return admission.actor
 
     def committed(self, events: Sequence[LoggedEvent]) -> None:
@@ -104,13 +111,14 @@ class Standings:
         for kept in list(self._kept.values()):
             self.forget(kept)
 
-    def _keep(self, key: bytes, admission: Admission) -> None:
+    def _keep(self, key: bytes, admission: Admission, *, is_used: bool) -> None:
         seen = admission.watched
         if seen is None or admission.actor.account_id is None:
             return
         dates = (admission.expires_at, admission.changes_at)
         until = self._clock.now() + timedelta(seconds=KEPT_S)
-        kept = _Kept(self, key, admission.actor, min([until, *filter(None, dates)]))
+        until = min([until, *filter(None, dates)])
+        kept = _Kept(self, key, admission.actor, until, is_used=is_used)
         kept.tail = self._tails.follow_from(seen, kept)
         if kept.tail is None:
             return

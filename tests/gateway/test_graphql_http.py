@@ -60,6 +60,10 @@ BAD_BODIES: dict[str, tuple[bytes, str]] = {
     ),
     "variables": (b'{"query":"{who}","variables":"x"}', "request.bad_parameter"),
     "extensions": (b'{"query":"{who}","extensions":[1]}', "request.bad_parameter"),
+    "attended": (
+        b'{"query":"{who}","extensions":{"rt":{"attended":0}}}',
+        "request.bad_parameter",
+    ),
 }
 
 
@@ -207,6 +211,20 @@ async def test_a_cookie_counts_only_from_a_known_page(
         assert (response.status_code, code(response)) == (403, "request.foreign_origin")
     else:
         assert response.json() == {"data": {"who": who}}
+
+
+@pytest.mark.parametrize("by", ["bearer", "cookie"])
+async def test_what_a_client_asks_with_nobody_there_is_no_use_of_the_session(by: str) -> None:
+    headers = {
+        "bearer": {"authorization": f"Bearer {GOOD_TOKEN}"},
+        "cookie": {"cookie": f"sid={GOOD_TOKEN}", "origin": doors.BASE_URL},
+    }[by]
+    doors.used.clear()
+    for rt in ({}, {"attended": True}, {"attended": False}):
+        response = await post({"query": "{who}", "extensions": {"rt": rt}}, **headers)
+        assert response.json()["data"] == {"who": str(ACCOUNT.account_id)}
+
+    assert doors.used == [True, True, False]
 
 
 async def test_an_old_cookie_does_not_keep_its_owner_from_signing_in() -> None:

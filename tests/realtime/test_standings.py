@@ -132,7 +132,7 @@ async def test_what_this_process_commits_while_a_look_is_under_way_counts_for_th
     actor = sign_in(node)
     has_committed, found = asyncio.Event(), node.sessions.authenticate
 
-    async def late(token: str | None, cookie: str | None) -> Admission | None:
+    async def late(token: str | None, cookie: str | None, **_: bool) -> Admission | None:
         admission = await found(token, cookie)
         await has_committed.wait()
         return admission
@@ -171,6 +171,16 @@ async def test_a_stream_that_is_another_one_now_is_no_assurance(
     await wait(node, 2)
 
     assert await standings.actor(TOKEN) is None
+
+
+async def test_who_was_remembered_with_nobody_there_is_asked_for_when_somebody_is(
+    node: SmallNode, standings: Standings
+) -> None:
+    actor = sign_in(node)
+    for is_used in (False, False, True, True, False):
+        assert await standings.actor(TOKEN, is_used=is_used) == actor
+
+    assert node.sessions.counted == [False, True]
 
 
 async def test_it_is_asked_again_before_long_and_the_unused_are_let_go(

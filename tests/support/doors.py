@@ -63,11 +63,15 @@ class DoorMutation:
 done: list[str] = []
 """Every mutation that ran, so that a refusal can be seen to have had no effect."""
 
+used: list[bool] = []
+"""Whether each request that somebody was looked for counted as a use."""
+
 _SCHEMA = core_schema(build_from([NodeQuery, DoorQuery], [DoorMutation], []))
 
 
-async def authenticate(token: str) -> Actor | None:
+async def authenticate(token: str, /, *, is_used: bool = True) -> Actor | None:
     """Knows one token."""
+    used.append(is_used)
     return ACCOUNT if token == GOOD_TOKEN else None
 
 
