@@ -1,14 +1,24 @@
+/** Whether somebody is there, as the program knows it. */
+export interface Attendance {
+  /**
+   * Asked whenever something is sent, and before a refresh in the background: with nobody there it is
+   * no use of the session, so that an unattended screen becomes idle. Always, unless given.
+   */
+  readonly isAttended?: (() => boolean) | undefined;
+}
+
 /** How a client says who it is. */
-export interface Auth {
+export interface Auth extends Attendance {
   /** How `signIn` asks for the session. */
   readonly heldAs: "BROWSER" | "APP" | null;
   /**
-   * The bearer token to send now; null: none, the browser's cookie counts.
+   * The bearer token to send now; null: none, the browser's cookie counts. `isUnattended`: for a socket that
+   * comes back by itself with nobody there, for which nothing is refreshed.
    * Raises UnionhallError when a token cannot be had.
    */
-  token(): Promise<string | null>;
+  token(isUnattended?: boolean): Promise<string | null>;
   /** The server did not take `token`. Whether asking again may do better; called once for each refusal. */
-  refused(token: string | null): Promise<boolean>;
+  refused(token: string | null, isUnattended?: boolean): Promise<boolean>;
   /** Signed in: the answer of `signIn`. */
   keep(session: SessionAnswer): Promise<void>;
   /** Signed out: forget the session here, before anybody is asked or told. */
@@ -42,9 +52,18 @@ export interface SessionAnswer {
 export type AuthMaker = (refresh: Refresh) => Auth;
 export type Refresh = (refreshToken: string, device: string, timeoutMs: number) => Promise<SessionAnswer>;
 
+/** What is said with it then: no use of the session. */
+export const NOBODY_THERE = { rt: { attended: false } } as const;
+
+/** Whether what is done now is done with nobody there. */
+export function isNobodyThere(auth: Attendance): boolean {
+  return auth.isAttended?.() === false;
+}
+
 /** For browsers (the default): an HttpOnly cookie that no script sees. There is nothing to refresh. */
-export function cookie(): AuthMaker {
+export function cookie({ isAttended }: Attendance = {}): AuthMaker {
   return () => ({
+    isAttended,
     heldAs: "BROWSER",
     token: async () => null,
     refused: async () => false,
@@ -57,13 +76,17 @@ export function cookie(): AuthMaker {
 }
 
 /** For programs that get their token elsewhere; `token` is asked before each use and after each refusal. */
-export function token(provide: (refusedToken: string | null) => string | Promise<string>): AuthMaker {
+export function token(
+  provide: (refusedToken: string | null) => string | Promise<string>,
+  { isAttended }: Attendance = {},
+): AuthMaker {
   return () => {
     let refusedToken: string | null = null;
     const given = async (): Promise<string> => await provide(refusedToken);
     return {
+      isAttended,
       heldAs: null,
-      token: given,
+      token: () => given(),
       refused: async (old) => {
         const isNews = old !== refusedToken;
         refusedToken = old;

@@ -1,3 +1,4 @@
+import { NOBODY_THERE } from "./auth.js";
 import type { Request } from "./http.js";
 import type { Vector } from "./positions.js";
 import type { Socket } from "./socket.js";
@@ -21,19 +22,26 @@ export function requestOf(
   sha256: string | undefined,
   variables: unknown,
   vector: Vector,
+  isNobodyThere: () => boolean,
 ): Request {
   return {
     query,
     variables: variables ?? {},
     // Read each time when graphql-ws sends it: after a reconnect it says where we are by then.
     get extensions() {
-      return {
-        ...(sha256 === undefined ? {} : { persistedQuery: { version: 1, sha256Hash: sha256 } }),
+      const rt = {
         // An empty `since` would hide the argument `after`.
-        ...(vector.isEmpty ? {} : { rt: { since: vector.since } }),
+        ...(vector.isEmpty ? {} : { since: vector.since }),
+        ...(isNobodyThere() ? NOBODY_THERE.rt : {}),
       };
+      return { ...hashOf(sha256), ...(Object.keys(rt).length ? { rt } : {}) };
     },
   };
+}
+
+/** The extension that names a document, where it goes as its hash. */
+export function hashOf(sha256: string | undefined): object {
+  return sha256 === undefined ? {} : { persistedQuery: { version: 1, sha256Hash: sha256 } };
 }
 
 /** The argument `after`, where a schema-minded caller has given it: from then on the vector counts. */

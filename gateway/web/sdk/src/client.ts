@@ -1,4 +1,5 @@
-import { cookie, type Auth, type AuthMaker, type SessionAnswer } from "./auth.js";
+import { cookie, NOBODY_THERE, isNobodyThere, type Auth, type AuthMaker, type SessionAnswer } from "./auth.js";
+import { hashOf } from "./carrying.js";
 import { Spelling, type Arguments, type Document } from "./documents.js";
 import { PERSISTED_QUERY_NOT_FOUND, UNAUTHENTICATED, UnionhallError } from "./errors.js";
 import type { Event, FollowOptions, Following } from "./follow.js";
@@ -179,11 +180,10 @@ export class Client {
   async #call(document: Document, variables: unknown, signal: AbortSignal | undefined): Promise<Result> {
     for (let isSecond = false; ; isSecond = true) {
       const { query, sha256 } = this.#spelling.spell(document);
+      const extensions = { ...hashOf(sha256), ...(isNobodyThere(this.#auth) ? NOBODY_THERE : {}) };
       const request: Request = {
         ...{ query, variables: variables ?? {} },
-        ...(sha256 === undefined
-          ? {}
-          : { extensions: { persistedQuery: { version: 1, sha256Hash: sha256 } } }),
+        ...(Object.keys(extensions).length ? { extensions } : {}),
       };
       const token = await this.#auth.token();
       const answer = await this.#http.post(request, { token, timeoutMs: this.#timeoutMs, signal });

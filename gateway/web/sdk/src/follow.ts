@@ -51,6 +51,7 @@ export interface Ground {
   readonly spelling: Spelling;
   /** The socket to be on; none while it is being replaced. */
   readonly socket: Socket | null;
+  isNobodyThere(): boolean;
   changed(): void;
   leave(one: Follower): void;
 }
@@ -148,7 +149,7 @@ export class Follower implements Following {
     this.#current = new Attachment(socket);
     const { query, sha256 } = this.#ground.spelling.spell(this.#document);
     this.#current.sha256 = sha256;
-    const request = requestOf(query, sha256, this.#variables, this.#vector);
+    const request = requestOf(query, sha256, this.#variables, this.#vector, () => this.#ground.isNobodyThere());
     this.#current.end = socket.subscribe(request, nameOf(sha256 ?? query), this.#sink(this.#current));
     if (!this.#older) this.#become("catching-up");
   }

@@ -1,5 +1,5 @@
 /** Client of Unionhall: see docs/sdk.md. */
-export { cookie, token, type Auth, type AuthMaker } from "./auth.js";
+export { cookie, token, type Attendance, type Auth, type AuthMaker } from "./auth.js";
 export { connect, Client, type CallOptions, type ConnectOptions, type SignIn } from "./client.js";
 export {
   trusted,

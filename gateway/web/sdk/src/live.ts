@@ -1,4 +1,4 @@
-import type { Auth } from "./auth.js";
+import { isNobodyThere, type Auth } from "./auth.js";
 import type { Document, Spelling } from "./documents.js";
 import { Codes, UnionhallError } from "./errors.js";
 import { Follower, type Event, type FollowOptions, type Following, type Ground } from "./follow.js";
@@ -100,6 +100,10 @@ export class Live implements Ground {
     if (this.#ended === "disposed") return;
     this.#ended = null;
     this.changed();
+  }
+
+  isNobodyThere(): boolean {
+    return isNobodyThere(this.#options.auth);
   }
 
   leave(one: Follower): void {

@@ -1,4 +1,12 @@
-import type { Auth, AuthMaker, Leave, Refresh, SessionAnswer } from "./auth.js";
+import {
+  isNobodyThere,
+  type Attendance,
+  type Auth,
+  type AuthMaker,
+  type Leave,
+  type Refresh,
+  type SessionAnswer,
+} from "./auth.js";
 import { SESSION_OVER, UNAUTHENTICATED, UnionhallError } from "./errors.js";
 
 /** What an app keeps of its session between two starts: secrets, so put them into the keychain. */
@@ -16,13 +24,8 @@ export interface SessionStore {
   save(session: KeptSession | null): Promise<void>;
 }
 
-export interface BearerOptions {
+export interface BearerOptions extends Attendance {
   readonly store: SessionStore;
-  /**
-   * Whether somebody is there, asked before a refresh in the background: each counts as a use, and an
-   * unattended screen must be allowed to become idle. Always, unless given.
-   */
-  readonly isAttended?: () => boolean;
 }
 
 /** A refresh this long before the token's end, so that a slow network does not matter. */
@@ -55,21 +58,25 @@ class Bearer implements Auth {
     this.#refresh = refresh;
   }
 
-  async token(): Promise<string | null> {
+  get isAttended(): (() => boolean) | undefined {
+    return this.#options.isAttended;
+  }
+
+  async token(isUnattended = false): Promise<string | null> {
     await this.#load();
     if (this.#kept && Date.now() >= this.#kept.accessTokenExpiresAt - EARLY_MS) {
       const isStillGood = Date.now() < this.#kept.accessTokenExpiresAt;
-      await this.#renew().catch((error: unknown) => {
+      await this.#renew(isUnattended).catch((error: unknown) => {
         if (!isStillGood || !this.#kept) throw error;
       });
     }
     return this.#kept?.accessToken ?? null;
   }
 
-  async refused(token: string | null): Promise<boolean> {
+  async refused(token: string | null, isUnattended = false): Promise<boolean> {
     await this.#load();
     if (!this.#kept) return false;
-    if (this.#kept.accessToken === token) await this.#renew();
+    if (this.#kept.accessToken === token) await this.#renew(isUnattended);
     return true;
   }
 
@@ -124,7 +131,8 @@ class Bearer implements Auth {
     await this.#options.store.save(session);
   }
 
-  #renew(): Promise<SessionAnswer | null> {
+  async #renew(isUnattended = false): Promise<SessionAnswer | null> {
+    if (isUnattended) throw new UnionhallError(UNAUTHENTICATED); // a refresh is a use: who comes back makes it
     return (this.#refreshing ??= this.#exchange().finally(() => (this.#refreshing = null)));
   }
 
@@ -161,7 +169,7 @@ class Bearer implements Auth {
     // Some earlier than others: a server that restarts gets its refreshes spread ten minutes later.
     const waitMs = Math.min(TIMER_MAX_MS, Math.max(1_000, leftMs * (0.9 + 0.1 * Math.random())));
     this.#timer = setTimeout(() => {
-      if (this.#options.isAttended?.() === false) return this.#schedule(); // who comes back is not late
+      if (isNobodyThere(this.#options)) return this.#schedule(); // who comes back is not late
       this.#renew().catch(() => this.#schedule());
     }, waitMs);
   }

@@ -1,5 +1,5 @@
 import { createClient, type Client as WsClient } from "graphql-ws";
-import type { Auth } from "./auth.js";
+import { NOBODY_THERE, isNobodyThere, type Auth } from "./auth.js";
 import { Codes, report, type GraphQLErrorLike } from "./errors.js";
 import type { Request, Result } from "./http.js";
 import type { Positions } from "./positions.js";
@@ -138,16 +138,18 @@ export class Socket {
 
   async #greet(): Promise<Record<string, unknown> | undefined> {
     const { auth } = this.#options;
+    const isUnattended = isNobodyThere(auth);
     try {
-      if (this.#refusals && !(await auth.refused(this.#token))) {
+      if (this.#refusals && !(await auth.refused(this.#token, isUnattended))) {
         this.#end("unauthenticated");
         this.#client.terminate();
       }
-      this.#token = await auth.token();
+      this.#token = await auth.token(isUnattended);
     } catch {
       this.#client.terminate(); // no token to be had just now: the next attempt asks again
     }
-    return this.#token === null ? undefined : { token: this.#token };
+    if (this.#token === null && !isUnattended) return undefined;
+    return { ...(this.#token === null ? {} : { token: this.#token }), ...(isUnattended ? NOBODY_THERE : {}) };
   }
 
   #pause(tries: number): Promise<void> {
