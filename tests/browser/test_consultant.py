@@ -246,6 +246,8 @@ async def test_two_idle_minutes_cover_everything_until_a_key(hall: Hall, chrome:
         await person.assert_accessible()
 
         tones = page.locator("html")
+        posted: list[str] = []
+        page.on("request", lambda r: posted.extend([r.post_data] if r.post_data else []))
         seq = await member.say(conversation, "我在")
         await expect(page).to_have_title("(1) 职工之家")
         await expect(tones).to_have_attribute("data-tones", "2")
@@ -255,10 +257,16 @@ async def test_two_idle_minutes_cover_everything_until_a_key(hall: Hall, chrome:
             "query ($id: ID!) { conversation(id: $id) { otherReadSeq } }", id=conversation
         )
         assert read["conversation"]["otherReadSeq"] < seq
+        # What the page does meanwhile keeps no session alive.
+        assert posted
+        assert [body for body in posted if '"attended":false' not in body] == []
+        posted.clear()
 
         await page.keyboard.press("F2")
         await expect(cover).to_have_count(0)
         await member.until_read(conversation, seq)
+        assert posted
+        assert not any("attended" in body for body in posted)
         await expect(page).to_have_title("职工之家")
         await expect(page.locator(".cw-entry")).to_have_count(1)  # the key did nothing else
 

@@ -1,6 +1,7 @@
 import { reactive } from "vue";
-import { connect, type ConnectionState, memoryStore, type Outbox, type OutboxStore } from "@unionhall/sdk";
+import { connect, type ConnectionState, cookie, memoryStore, type Outbox, type OutboxStore } from "@unionhall/sdk";
 import { indexedDbStore } from "@unionhall/sdk/indexeddb";
+import { isAttended } from "./attending";
 
 const OUTBOX = "unionhall-outbox";
 const ANSWER_MS_MAX = 15_000; // a phone in a tunnel: say so rather than wait
@@ -8,7 +9,10 @@ const ANSWER_MS_MAX = 15_000; // a phone in a tunnel: say so rather than wait
 const BACKOFF = { firstMs: 500, maxMs: 10_000 }; // somebody is looking at the screen meanwhile
 
 /** The one client of this page. Its session is a cookie that no script can read. */
-export const client = connect({ url: "/graphql", trustedDocuments: true, timeoutMs: ANSWER_MS_MAX, backoff: BACKOFF });
+export const client = connect({
+  ...{ url: "/graphql", auth: cookie({ isAttended }), trustedDocuments: true },
+  ...{ timeoutMs: ANSWER_MS_MAX, backoff: BACKOFF },
+});
 
 /** The live connection as pages see it. */
 export const connection = reactive<{ state: ConnectionState["is"] }>({ state: "idle" });

@@ -1,7 +1,5 @@
 import { onScopeDispose, ref } from "vue";
-
-const IDLE_MS = 120_000; // long enough to read a message, short enough for who leaves the desk
-const LIVELY = ["keydown", "pointerdown", "pointermove", "wheel"] as const;
+import { IDLE_MS, LIVELY } from "@/shell/attending";
 
 /** Covered when nobody has touched anything for two minutes, until a key or a press. */
 export function useIdle() {
