@@ -134,9 +134,10 @@ async def _find_places(sub: Subscription, firsts: Mapping[str, int]) -> None:
     if not firsts.keys() >= streams:
         sub.fail(op_errors(FORBIDDEN_OP))
         return
-    if sub.wanted and not sub.wanted.keys() & streams:
-        # The positions are of other streams: to begin here and now would be a silent gap.
-        sub.fail_unrecoverable(min(sub.seats, key=lambda seat: seat.tail.stream))
+    unknown = [s for s in sub.seats if not s.is_placed and s.tail.stream not in sub.wanted]
+    if sub.wanted and unknown:
+        # Positions of other streams, or of some: to begin here and now would be a silent gap.
+        sub.fail_unrecoverable(min(unknown, key=lambda seat: seat.tail.stream))
         return
     for seat in sub.seats:
         first = firsts[seat.tail.stream]

@@ -3,7 +3,8 @@
 Two spellings: ``extensions.rt.since = {stream: [epoch, offset]}`` of a client that knows us, and
 the schema's ``after`` argument for any other: ``stream:epoch:offset`` as given out with an event,
 several separated by commas. With both, ``since`` counts. A position means "I have everything up to
-here"; the replay begins right after it, or is refused as a whole.
+here"; the replay begins right after it, or is refused as a whole, and so is what has a position
+for some of its streams only.
 """
 
 from __future__ import annotations

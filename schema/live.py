@@ -202,6 +202,7 @@ def cursor_of(event: LoggedEvent) -> str:
 _AFTER: Any = Annotated[
     str | None,
     strawberry.argument(
-        description="Resume after this position, `stream:epoch:offset` of the last event (续传)."
+        description="Resume after this position, `stream:epoch:offset` of the last event (续传); "
+        "of each stream, separated by commas, where there are several."
     ),
 ]

@@ -96,6 +96,27 @@ async def test_a_position_in_another_stream_is_unrecoverable_and_no_silent_gap(
     assert (client.code("a"), client.code("b")) == ("RT_UNRECOVERABLE", "RT_UNRECOVERABLE")
 
 
+async def test_positions_of_some_streams_only_are_unrecoverable_and_no_silent_gap_in_the_others(
+    node: SmallNode, client: SmallClient
+) -> None:
+    places = {}
+    for stream in ("cv:1", "cv:2"):
+        for _ in range(2):
+            places[stream] = (await node.publish(stream)).epoch
+    since = {stream: [epoch, 1] for stream, epoch in places.items()}
+    after = [f"{stream}:{epoch}:1" for stream, epoch in places.items()]
+    await client.subscribe("one", "cv:1", "cv:2", since={"cv:1": since["cv:1"]})
+    await client.subscribe("other", "cv:1", "cv:2", after=after[1])
+    await client.subscribe("both", "cv:1", "cv:2", since=since)
+    await client.subscribe("after both", "cv:1", "cv:2", after=", ".join(after))
+
+    assert (client.code("one"), client.code("other")) == ("RT_UNRECOVERABLE", "RT_UNRECOVERABLE")
+    for id_ in ("one", "other"):
+        (error,) = client.of(id_)[-1]["payload"]
+        assert error["extensions"]["rt"]["s"] == ("cv:2" if id_ == "one" else "cv:1")
+    assert client.offsets("both") == client.offsets("after both") == [2, 2]
+
+
 async def test_a_position_below_the_floor_is_unrecoverable_never_partial(
     node: SmallNode, client: SmallClient
 ) -> None:
