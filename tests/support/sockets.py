@@ -35,9 +35,10 @@ class Server:
         self.scopes: list[Any] = []
 
     async def connect(self, **options: Any) -> ClientConnection:
+        """Connect; permessage-deflate is offered, as browsers do."""
         options.setdefault("subprotocols", [OURS])
         url = f"ws://127.0.0.1:{self.port}/graphql"
-        return await connect(url, proxy=None, compression=None, **options)
+        return await connect(url, proxy=None, **options)
 
     async def sign_in(self, **options: Any) -> ClientConnection:
         ws = await self.connect(**options)
