@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from realtime.bus import Bus, BusMessage, Carried, Hint, Hints, LocalBus, Whispe
 from realtime.bus_codec import decode, encode
 from realtime.redis_bus import CHANNELS, QUEUE_MAX, RedisBus
 from tests.support.clock import THEN
-from tests.support.redis_server import eventually, private_redis
+from tests.support.redis_server import RedisServer, eventually, private_redis
 from tests.support.timers import settle
 
 EVENT = LoggedEvent("cv:1", "e", 7, "test.said", True, THEN, {"text": "你好", "n": [1, None]}, 3)
@@ -220,29 +220,44 @@ async def test_a_bus_without_its_server_starts_ill_and_still_serves_its_own_proc
     await bus.stop()
 
 
-@pytest.mark.parametrize("how", ["stopped", "frozen", "subscription killed"])
-async def test_an_outage_is_noticed_within_two_seconds_and_got_over(how: str) -> None:
-    with private_redis() as server:
-        bus, other, ear = RedisBus(server.url), RedisBus(server.url), Ear()
-        other.listen(ear)
-        await bus.start()
-        await other.start()
-        assert bus.healthy
-        assert other.healthy
+@asynccontextmanager
+async def broken(server: RedisServer, how: str) -> AsyncIterator[None]:
+    """The server carries nothing meanwhile."""
+    async with aioredis.Redis.from_url(server.url) as client:
         if how == "subscription killed":
-            async with aioredis.Redis.from_url(server.url) as client:
-                await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            yield
+        elif how == "answering pings alone":
+            await client.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
+            yield
+            assert await client.ping()
+            await client.execute_command("CLIENT", "UNPAUSE")
         else:
             (server.stop if how == "stopped" else server.freeze)()
-            await eventually(lambda: not bus.healthy and not other.healthy, 2.0)
-            bus.publish(HINT)
+            yield
             (server.start if how == "stopped" else server.thaw)()
+
+
+@pytest.mark.parametrize(
+    "how", ["stopped", "frozen", "answering pings alone", "subscription killed"]
+)
+async def test_an_outage_is_noticed_within_two_seconds_and_got_over(how: str) -> None:
+    with private_redis() as server:
+        bus, other, ears = RedisBus(server.url), RedisBus(server.url), (Ear(), Ear())
+        for each, ear in zip((bus, other), ears, strict=True):
+            each.listen(ear)
+            await each.start()
+        await eventually(lambda: bus.healthy and other.healthy)
+        for ear in ears:
+            ear.health.clear()
+        async with broken(server, how):
+            await eventually(lambda: [ear.health[:1] for ear in ears] == [[False]] * 2, 2.0)
+            bus.publish(HINT)
         await eventually(lambda: bus.healthy and other.healthy, 10.0)
-        ear.heard_messages.clear()
 
         def is_heard() -> bool:
             bus.publish(WHISPER)
-            return WHISPER in ear.heard_messages
+            return WHISPER in ears[1].heard_messages
 
         await eventually(is_heard)
         await bus.stop()
