@@ -315,4 +315,5 @@ async def test_nothing_after_a_removal_reaches_anybody_on_any_path(hall: Hall) -
             return trouble.oracle.removals * SOCKETS_EACH >= REMOVALS and running >= CUT_OFFS
 
         await watching(watchers, removing)
+    assert all(watcher.received for watcher in watchers), "who may read it is told"
     assert [found for watcher in watchers for found in watcher.forbidden(trouble.oracle)] == []

@@ -7,7 +7,7 @@ viewers, alone and together. A mutation of each guard shows that these tests wou
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -33,7 +33,7 @@ from schema.live import LiveOperation, streamed
 from schema.nodes import global_id
 from schema.root import NodeQuery, build, build_from, core_schema
 from tests.support.clock import THEN
-from tests.support.consultations import a_world, requested
+from tests.support.consultations import a_person, a_world, requested
 from tests.support.matrix import a_cadre, a_matrix, an_officer
 from tests.support.notices import publish
 from tests.support.schema import Asking
@@ -44,12 +44,12 @@ SCHEMA = build()
 
 @dataclass(frozen=True)
 class Case:
-    """One subscription: two viewers who see the same, one who is apart, and what happened."""
+    """One subscription: viewers who see the same, of every kind, one apart, and what happened."""
 
     head: str
     call: str
     variables: Mapping[str, Any]
-    pair: tuple[Actor, Actor]
+    viewers: Sequence[Actor]
     apart: tuple[Actor, Mapping[str, Any]] | None
     events: Sequence[LoggedEvent]
 
@@ -98,7 +98,7 @@ async def queue(works: Works) -> Case:
         "($service: ConsultationService!, $after: String)",
         "(service: $service, after: $after)",
         {"service": "COUNSELLING"},
-        (same, same),
+        (same, replace(same, session_id=new_id())),
         (other, {"service": "COUNSELLING"}),
         await logged(*streams),
     )
@@ -113,7 +113,7 @@ async def directory(works: Works) -> Case:
         "($service: ConsultationService!, $after: String)",
         "(service: $service, after: $after)",
         {"service": "COUNSELLING"},
-        (world.member, world.consultant),
+        (world.member, world.consultant, world.colleague, world.lawyer, a_person()),
         (world.member, {"service": "LEGAL_AID"}),
         [*await logged(stream), whisper],
     )
@@ -129,7 +129,7 @@ async def inbox(works: Works) -> Case:
         "($id: ID!, $after: String)",
         "(unionId: $id, after: $after)",
         {"id": global_id("Union", m.a.id)},
-        (an_officer(m.a), an_officer(m.a)),
+        (an_officer(m.a), an_officer(m.a), an_officer(m.a, m.b)),
         (an_officer(m.b), {"id": global_id("Union", m.b.id)}),
         await logged(f"ou:{m.a.id}"),
     )
@@ -137,14 +137,15 @@ async def inbox(works: Works) -> Case:
 
 async def board(works: Works) -> Case:
     m = await a_matrix()
-    notice = await publish(works, a_cadre(m.east), m.east, Audience(zone_id=m.east.id))
+    cadre = a_cadre(m.east)
+    notice = await publish(works, cadre, m.east, Audience(zone_id=m.east.id))
     counts = dict.fromkeys(("recipients", "delivered", "read", "confirmed", "confirmed_late"), 3)
     stream, about = f"nt:{notice}", {"notice_id": str(notice)}
     return Case(
         "($id: ID!, $after: String)",
         "(noticeId: $id, after: $after)",
         {"id": global_id("Notice", notice)},
-        (a_cadre(m.east), a_cadre(m.city)),
+        (cadre, a_cadre(m.east), a_cadre(m.city)),
         None,
         [
             LoggedEvent(stream, "e", 1, "notices.board_changed", False, THEN, counts | about),
@@ -161,7 +162,7 @@ async def mine(works: Works) -> Case:
         "($after: String)",
         "(after: $after)",
         {},
-        (me, me),
+        (me, replace(me, session_id=new_id(), authority_version=7)),
         (other, {}),
         [LoggedEvent(stream, "e", 1, "consultations.case_accepted", False, THEN, body)],
     )
@@ -187,7 +188,7 @@ async def alike(
         await live.authorise(actor)
         lives.append(live)
     keys = {live.share_key for live in lives}
-    assert len(keys) == 1, "these two see the same"
+    assert len(keys) == 1, "these see the same"
     (key,) = keys
     for event in events if key is not None else ():
         private = {await live.render(event) for live in lives}
@@ -212,7 +213,7 @@ async def test_shared_bytes_are_what_each_viewer_gets_alone(
     keys: set[bytes | None] = set()
     for way in WAYS:
         text = document(schema, field, case.head, case.call, way)
-        key = await alike(ask, text, case.pair, case.events, **case.variables)
+        key = await alike(ask, text, case.viewers, case.events, **case.variables)
         assert key is not None
         keys.add(key)
         if case.apart is not None:
@@ -224,7 +225,7 @@ async def test_shared_bytes_are_what_each_viewer_gets_alone(
     assert len(keys) == len(WAYS) * (1 if case.apart is None else 2), "no key serves two"
     private = with_object(schema, field, case.head, case.call)
     if private is not None:
-        assert await alike(ask, private, case.pair, [], **case.variables) is None
+        assert await alike(ask, private, case.viewers, [], **case.variables) is None
 
 
 async def test_other_variables_and_other_texts_are_other_groups(ask: Asking) -> None:
@@ -360,8 +361,8 @@ async def test_a_refusal_that_is_swallowed_poisons_all_the_same(
 async def test_a_conversation_s_roles_are_part_of_its_key(ask: Asking, works: Works) -> None:
     case = await conversation(works)
     text = document(core_schema(SCHEMA), "conversationEvents", case.head, case.call, "plain")
-    live = await ask.subscribe(text, case.pair[0], **case.variables)
-    await live.authorise(case.pair[0])
+    live = await ask.subscribe(text, case.viewers[0], **case.variables)
+    await live.authorise(case.viewers[0])
     before = live.share_key
     assert isinstance(live.feed, ConversationFeed)
     live.feed._roles = {}
