@@ -122,16 +122,15 @@ async def outcome(
 def said(wire: Wire) -> list[bytes]:
     """The frames written.
 
-    Not the pongs of an ended socket, which may come before its farewell; and of two mistakes in one
-    packet either may be told.
+    Not the pongs of an ended socket, which may come before its farewell; and of two reasons to end
+    in one packet (a mistake, a close, another mistake) either may be told.
     """
     frames, at = [], 0
     while at < len(wire.written):
         end = at + 2 + wire.written[at + 1]
         frame = wire.written[at:end]
-        is_mistake = frame[0] == 0x88 and frame[2:4] in (b"\x03\xea", b"\x03\xef")
         if not (wire.is_closed and frame[0] == 0x8A):
-            frames.append(b"a mistake" if is_mistake else frame)
+            frames.append(b"farewell" if frame[0] == 0x88 else frame)
         at = end
     return frames
 
