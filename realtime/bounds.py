@@ -18,6 +18,11 @@ TOKEN_MAX = 512
 RING_EVENTS_MAX = 256
 RING_BYTES_MAX = 524_288
 """What a tail keeps in memory for reconnects, whichever is reached first."""
+RING_EVENT_BYTES = 700
+"""What an event takes there besides its body as JSON: 520 to 760 for what is sent in practice."""
+RINGS_BYTES_MAX = 268_435_456
+"""What all tails of a process keep: half of what its 20,000 sockets take. 10,000 busy streams would
+keep 5 GB; these bytes are the last 20 events of each, as long as a message is."""
 RING_SLACK = 128
 """Events a tail takes in ahead of its delivery; above it, it waits and reads the log again."""
 REPLAY_EVENTS_MAX = 5_000
@@ -91,3 +96,5 @@ class LiveSettings:
     statement; where each needs its own, all of them keep others from the pool for some 10 ms."""
     log_reads_max: int = 4
     """Replays reading the log at the same time."""
+    rings_bytes_max: int = RINGS_BYTES_MAX
+    """Events in memory of all streams; beyond it, who reconnects reads the log."""

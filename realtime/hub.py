@@ -140,6 +140,7 @@ class Hub:
             "groups": groups,
             "sharing_ratio": operations / groups if groups else 1.0,
             "tails": len(node.tails),
+            "live_ring_bytes": node.tails.rings.held_bytes,
             "mutations": len(node.mutations),
             "receipts_waiting": len(node.receipts),
             "draining": self.is_draining,

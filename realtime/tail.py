@@ -17,7 +17,7 @@ from realtime.bus import Hint
 from realtime.fanout import FanOut
 from realtime.log import Log, is_dense
 from realtime.metrics import GapCause
-from realtime.ring import Ring
+from realtime.ring import Ring, Rings
 from realtime.seat import Seat
 from realtime.sharing import Group
 from realtime.whispers import hold, hold_for_absent
@@ -50,7 +50,7 @@ class Tail:
         "stream",
     )
 
-    def __init__(self, stream: str, log: Log, fan_out: FanOut) -> None:
+    def __init__(self, stream: str, log: Log, fan_out: FanOut, rings: Rings) -> None:
         self.stream = stream
         self.epoch = ""
         self.last = 0
@@ -68,7 +68,7 @@ class Tail:
         self._log = log
         self._fan_out = fan_out
         self._work = 0
-        self._ring = Ring()
+        self._ring = Ring(rings)
         self._delivered = 0
         self._wanted = 0
         self._is_suspect = False
@@ -154,7 +154,8 @@ class Tail:
         return [] if offset >= self.last else self._ring.since(offset)
 
     def close(self) -> None:
-        """Stop whatever is under way."""
+        """Stop whatever is under way, keep nothing."""
+        self._ring.clear()
         for task in (self._filling, self._pumping):
             if task is not None:
                 task.cancel()

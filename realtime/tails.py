@@ -21,6 +21,7 @@ from realtime.bus import BusMessage, Hint, Whisper
 from realtime.fanout import FanOut
 from realtime.log import Log
 from realtime.pages import Pages
+from realtime.ring import Rings
 from realtime.seat import Seat
 from realtime.tail import Follower, Tail
 from realtime.timing import TimerHandle, Timers
@@ -51,6 +52,7 @@ class Tails:
         settings: LiveSettings,
     ) -> None:
         self.pages = Pages(log, timers, reads_max=settings.log_reads_max)
+        self.rings = Rings(settings.rings_bytes_max)
         self._log = log
         self._fan_out = fan_out
         self._clock = clock
@@ -159,7 +161,7 @@ class Tails:
     def _tail(self, stream: str) -> Tail:
         tail = self._tails.get(stream)
         if tail is None:
-            tail = self._tails[stream] = Tail(stream, self._log, self._fan_out)
+            tail = self._tails[stream] = Tail(stream, self._log, self._fan_out, self.rings)
             self._plan(tail)
         return tail
 

@@ -3,7 +3,8 @@
 Two nodes share one log. Hints are lost, doubled and reordered; each access to the database is held
 up as long as hypothesis likes and may answer with what it saw before; clients vanish and resume on
 either node, stop reading, and lose and regain the right to read. Two of them share their answers,
-until a rendering turns out to touch a viewer. The log is the oracle.
+until a rendering turns out to touch a viewer. Rings hold next to nothing, and at any moment other
+streams take even that. The log is the oracle.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from domain.kernel.streams import LoggedEvent
-from realtime.bounds import LAG_BUFFER_BYTES, SOFT_BUFFER_BYTES, LiveSettings
+from realtime.bounds import LAG_BUFFER_BYTES, RING_EVENT_BYTES, SOFT_BUFFER_BYTES, LiveSettings
 from realtime.bus import Hint
+from realtime.ring import Ring
 from tests.support.live import HIDDEN, POISON, SmallClient, SmallEngine, SmallNode
 from tests.support.small_log import Gates, SmallLog
 from tests.support.timers import settle
@@ -29,6 +31,8 @@ STREAMS = ("cv:1", "cv:2")
 CLIENTS = st.integers(0, 3)
 UNREAD = st.sampled_from([0, 0, SOFT_BUFFER_BYTES + 1, LAG_BUFFER_BYTES + 1])
 NODES = st.integers(0, 1)
+RINGS_BYTES_MAX = 12 * RING_EVENT_BYTES
+"""Some eleven events of all streams: a burst of four in each fits, not much more."""
 
 
 class Reader:
@@ -122,9 +126,9 @@ class ReplayMachine(RuleBasedStateMachine):
             "rights": self.engine,
             "rendering": self.engine.rendering,
         }
+        bounds = LiveSettings(heartbeat_s=1e9, rings_bytes_max=RINGS_BYTES_MAX)
         self.nodes = [
-            SmallNode(log=self.log, engine=self.engine, settings=LiveSettings(heartbeat_s=1e9))
-            for _ in range(2)
+            SmallNode(log=self.log, engine=self.engine, settings=bounds) for _ in range(2)
         ]
         self.sessions = [node.sessions for node in self.nodes]
         self.hints: list[Hint] = []
@@ -208,6 +212,16 @@ class ReplayMachine(RuleBasedStateMachine):
     def sweep(self, node: int) -> None:
         self.run(lambda: self.nodes[node].timers.advance(6))
 
+    # What other streams of the process do
+
+    @rule(node=NODES)
+    def need_the_memory(self, node: int) -> None:
+        rings = self.nodes[node].hub.node.tails.rings
+        other, size = Ring(rings), RINGS_BYTES_MAX - RING_EVENT_BYTES - len('{"text":""}')
+        other.append(SmallLog().append("cv:9", text="x" * size))
+        assert rings.held_bytes == RINGS_BYTES_MAX, "all else has given way"
+        other.clear()
+
     # What the database does
 
     @rule(is_stale=st.booleans(), which=st.sampled_from(["log", "rights", "rendering"]))
@@ -269,6 +283,13 @@ class ReplayMachine(RuleBasedStateMachine):
                     assert seats
                     assert all(seat.group is group for seat in seats)
                     assert all(seat.subscription in group.members for seat in seats)
+
+    @invariant()
+    def rings_hold_what_they_say_and_no_more(self) -> None:
+        for node in getattr(self, "nodes", []):
+            tails = node.hub.node.tails
+            held = sum(tail._ring._bytes for tail in tails._tails.values())
+            assert held == tails.rings.held_bytes <= RINGS_BYTES_MAX
 
     @invariant()
     def nobody_sees_what_was_cut_off(self) -> None:
