@@ -41,6 +41,7 @@ COUNTERS: Final = {
 LABELLED: Final = {
     "gap_fills": ("cause", "reads of the log because a tail lacked something"),
     "resumes": ("outcome", "how subscriptions began"),
+    "refusals": ("reason", "sockets not opened: 403 for a foreign origin, else 503"),
     "close_codes": ("code", "sockets closed by this server"),
 }
 HISTOGRAMS: Final = {

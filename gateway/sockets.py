@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, TypeAlias
@@ -19,6 +20,7 @@ from gateway.lane import LANE
 from gateway.lane_transport import LaneTransport
 from realtime.frames import text_of
 from realtime.hub import Hub
+from realtime.metrics import Refusal
 from realtime.protocol import SUBPROTOCOL
 from realtime.transport import Transport
 
@@ -31,8 +33,8 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 ASGI_QUEUE_MAX_BYTES = 2_097_152
 """Unsent bytes held for a socket without a lane; the live layer closes it far below."""
-RETRY_AFTER_S = 5
-"""What a full or draining node tells a new socket (503)."""
+RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S = 3, 8
+"""What a node that takes no socket tells who comes (503): to come again, each at another moment."""
 
 
 class AsgiTransport:
@@ -116,11 +118,13 @@ class GraphQLSockets:
         headers: browsers.Headers = dict(reversed(scope["headers"]))
         has_origin = b"origin" in headers
         if has_origin and browsers.text_of(headers, b"origin").lower() not in self._origins:
-            await _reject(scope, send, status=403)
+            self._hub.node.metrics.refusals["origin"] += 1
+            await _reject(scope, send, "origin")
             return
         edge = self._edge(scope, headers)
-        if not self._hub.has_room(edge.client_key):
-            await _reject(scope, send, status=503)
+        refusal = self._hub.refusal(edge.client_key)
+        if refusal is not None:
+            await _reject(scope, send, refusal)
             return
         chosen = SUBPROTOCOL if SUBPROTOCOL in scope.get("subprotocols", ()) else None
         await send({"type": "websocket.accept", "subprotocol": chosen})
@@ -171,14 +175,16 @@ class GraphQLSockets:
         return Edge(client_key=key, user_agent=browsers.user_agent(headers))
 
 
-async def _reject(scope: Scope, send: Send, *, status: int) -> None:
-    logger.info("socket refused: %d", status)
+async def _reject(scope: Scope, send: Send, why: Refusal) -> None:
+    logger.info("socket refused: %s", why)
+    status = 403 if why == "origin" else 503
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1013 if status == 503 else 1008})
         return
     headers = [(b"content-length", b"0")]
     if status == 503:
-        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+        after_s = random.randint(RETRY_AFTER_MIN_S, RETRY_AFTER_MAX_S)  # noqa: S311 — spreads load
+        headers.append((b"retry-after", str(after_s).encode()))
     await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": b""})
 

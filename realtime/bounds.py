@@ -53,6 +53,13 @@ LAG_BUFFER_BYTES = 524_288
 """Unsent bytes above which durable events are not written but left to the log."""
 HARD_BUFFER_BYTES = 1_048_576
 """Unsent bytes above which the socket is closed (1013) at once: answers it never reads."""
+LOOP_LAG_MAX_S = 0.2
+"""How late timers may run of late before new sockets have to wait: those who are in feel it."""
+LOOP_LAG_COUNTED_MAX_S = 1.0
+"""Of one look: a single stall, however long, makes others wait for two seconds, not for ten."""
+LAGGING_OPENED_PER_S = 200
+"""Sockets let in nevertheless, an eighth of a core: 5,000 who come back are in after 25 s, even if
+the lag never ends."""
 RECHECK_BEATS = 5
 """Heartbeats between two looks at the session: they say that it is used, and would find what
 neither a fact nor a date has told."""

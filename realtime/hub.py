@@ -15,7 +15,8 @@ from realtime.connection import Connection
 from realtime.drain import DrainTimes, await_mutations, drain
 from realtime.fanout import FanOut
 from realtime.log import Log
-from realtime.metrics import LiveMetrics, LoopWatch
+from realtime.loop_watch import LoopWatch
+from realtime.metrics import LiveMetrics, Refusal
 from realtime.node import Node
 from realtime.presence import PresenceBook
 from realtime.protocol import SUBPROTOCOL
@@ -105,9 +106,16 @@ class Hub:
         await self.node.tails.stop()
         await self._bus.stop()
 
-    def has_room(self, client_key: str = "") -> bool:
-        """Whether one more socket may be opened; a draining node takes none."""
-        return not self.is_draining and self.node.registry.has_room(client_key)
+    def refusal(self, client_key: str = "") -> Refusal | None:
+        """Why this socket may not be opened; None: it may. Asked once a handshake, and counted."""
+        reason = self.node.registry.refusal(client_key)
+        if self.is_draining:
+            reason = "draining"
+        elif reason is None and not self._loop_watch.lets_in():
+            reason = "lagging"
+        if reason is not None:
+            self.node.metrics.refusals[reason] += 1
+        return reason
 
     def open(
         self,

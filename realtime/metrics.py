@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, get_args
 
-from realtime.timing import TimerHandle, Timers
-
 GapCause: TypeAlias = Literal["hint_lost", "sweep", "epoch"]
 """Why a tail read the log: a hint beyond the next event, a sweep, another epoch."""
 ResumeOutcome: TypeAlias = Literal["live", "ring", "log", "lagged", "unrecoverable"]
 """How a subscription began: from now on, from memory, from the log, or refused."""
+Refusal: TypeAlias = Literal["origin", "draining", "full", "pending", "lagging"]
+"""Why a socket was not opened: a foreign web page, the process ends, it has as many as it may, its
+address has as many without a sign-in as it may, the loop lags."""
 
 LATENCY_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Up to the slowest sweep: what comes later has been held up by an outage."""
@@ -80,6 +81,10 @@ class LiveMetrics:
     resumes: dict[ResumeOutcome, int] = field(
         default_factory=lambda: dict.fromkeys(get_args(ResumeOutcome), 0)
     )
+    refusals: dict[Refusal, int] = field(
+        default_factory=lambda: dict.fromkeys(get_args(Refusal), 0)
+    )
+    """Handshakes answered with 403 (a foreign origin) or 503 (any other reason)."""
     close_codes: Counter[int] = field(default_factory=Counter)
     """Closes by this server, by code: the few of ``realtime.close_codes``."""
     commit_to_socket_s: Histogram = field(default_factory=lambda: Histogram(LATENCY_BOUNDS_S))
@@ -90,31 +95,3 @@ class LiveMetrics:
     """How late a timer ran, measured each second."""
     write_buffer_bytes: Histogram = field(default_factory=lambda: Histogram(BUFFER_BOUNDS_BYTES))
     """What sockets had not taken yet, looked at with each heartbeat."""
-
-
-LOOK_S: Final = 1.0
-"""Between two looks at how late the loop's timers run."""
-
-
-class LoopWatch:
-    """Observes each second how late a timer runs: what every socket of this process waits."""
-
-    def __init__(self, timers: Timers, lag_s: Histogram) -> None:
-        self._timers = timers
-        self._lag_s = lag_s
-        self._due_at = 0.0
-        self._timer: TimerHandle | None = None
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._due_at = self._timers.time() + LOOK_S
-        self._timer = self._timers.call_later(LOOK_S, self._on_time)
-
-    def stop(self) -> None:
-        """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _on_time(self) -> None:
-        self._lag_s.observe(max(0.0, self._timers.time() - self._due_at))
-        self.start()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from realtime.bounds import LiveSettings
+from realtime.metrics import Refusal
 
 if TYPE_CHECKING:
     from realtime.connection import Connection
@@ -32,11 +33,13 @@ class Registry:
     def __iter__(self) -> Iterator[Connection]:
         return iter(tuple(self._all))
 
-    def has_room(self, client_key: str) -> bool:
-        """Whether one more connection from this client may be opened."""
+    def refusal(self, client_key: str) -> Refusal | None:
+        """Why no more connection from this client may be opened; None: it may."""
         if len(self._all) >= self._settings.connections_max:
-            return False
-        return self._pending[client_key] < self._settings.pending_per_client_max
+            return "full"
+        if self._pending[client_key] >= self._settings.pending_per_client_max:
+            return "pending"
+        return None
 
     def add(self, connection: Connection) -> None:
         """A socket has been opened; nobody is signed in on it."""

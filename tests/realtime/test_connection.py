@@ -218,14 +218,14 @@ async def test_a_full_node_and_a_client_with_too_many_pending_sockets_have_no_ro
         node.sessions.sign_in()
         first = node.client(edge=Edge(client_key="k"))
         node.client(edge=Edge(client_key="k"))
-        assert not node.hub.has_room("k")
-        assert node.hub.has_room("other")
+        assert node.hub.refusal("k") == "pending"
+        assert node.hub.refusal("other") is None
         await first.init()
-        assert node.hub.has_room("k")
+        assert node.hub.refusal("k") is None
         node.client(edge=Edge(client_key="k"))
-        assert not node.hub.has_room("other")
+        assert node.hub.refusal("other") == "full"
         first.connection.lost()
-        assert node.hub.has_room("other")
+        assert node.hub.refusal("other") is None
 
 
 # Heartbeat

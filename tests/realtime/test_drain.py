@@ -21,7 +21,7 @@ async def test_clients_are_told_and_then_closed_in_slices(node: SmallNode) -> No
         clients.append(await node.client().init(f"t{n}"))
     draining = asyncio.create_task(node.hub.drain(DrainTimes(20, 30)))
     await settle()
-    assert not node.hub.has_room()
+    assert node.hub.refusal() == "draining"
     told = {"type": "ping", "payload": {"rt": {"drain": {"in": 20_000, "spread": 30_000}}}}
     assert all(client.socket.frames[-1] == told for client in clients)
 
@@ -40,11 +40,10 @@ async def test_clients_are_told_and_then_closed_in_slices(node: SmallNode) -> No
 async def test_a_socket_in_its_handshake_when_the_drain_begins_is_sent_elsewhere_too(
     server: Server, node: SmallNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def has_room_and_drains_then(client_key: str) -> bool:
+    def let_in_and_drain_then(client_key: str) -> None:
         node.hub.is_draining = True
-        return True
 
-    monkeypatch.setattr(node.hub, "has_room", has_room_and_drains_then)
+    monkeypatch.setattr(node.hub, "refusal", let_in_and_drain_then)
     ws = await server.connect()
     assert await closed(ws) == (1012, "Service restart")
     await eventually(lambda: not len(node.hub.node.registry))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -56,6 +57,7 @@ async def test_a_foreign_origin_is_refused_at_the_handshake(server: Server) -> N
     with pytest.raises(InvalidStatus) as refused:
         await server.connect(origin="https://evil.example")
     assert refused.value.response.status_code == 403
+    assert server.node.hub.node.metrics.refusals["origin"] == 1
 
 
 async def test_a_cookie_counts_with_an_allowed_origin_only(server: Server) -> None:
@@ -77,15 +79,41 @@ async def test_a_cookie_counts_with_an_allowed_origin_only(server: Server) -> No
     assert server.node.sessions.cookies_seen == ["t", None, None]
 
 
+async def refused_for(server: Server, **options: Any) -> int:
+    """After how many seconds who comes now is told to come again."""
+    with pytest.raises(InvalidStatus) as refused:
+        await server.connect(**options)
+    assert refused.value.response.status_code == 503
+    return int(refused.value.response.headers["Retry-After"])
+
+
 async def test_a_full_or_draining_node_says_when_to_come_back(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.node.hub.is_draining = True
-    with pytest.raises(InvalidStatus) as refused:
-        await server.connect()
-    assert refused.value.response.status_code == 503
-    assert refused.value.response.headers["Retry-After"] == "5"
+    assert 3 <= await refused_for(server) <= 8
+    assert server.node.hub.node.metrics.refusals["draining"] == 1
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("offered", [[OURS], ["a", OURS]], ids=["usual", "the library's"])
+async def test_a_lagging_node_tells_most_to_come_again_each_at_another_moment(
+    server: Server, offered: list[Subprotocol]
+) -> None:
+    member = await server.sign_in()
+    server.node.hub._loop_watch.recent_s = 1.0
+    assert any(server.node.hub.refusal() for _ in range(1_000)), "after those who are let in"
+    moments = {await refused_for(server, subprotocols=offered) for _ in range(20)}
+    assert moments <= set(range(3, 9))
+    assert len(moments) > 1
+    await say(member, {"type": "ping", "payload": {"still": "here"}})
+    assert await hear(member) == {"type": "pong", "payload": {"still": "here"}}
+
+    server.node.timers.stall(0.1)
+    late = await server.connect(subprotocols=offered)
+    assert late.subprotocol == OURS
+    await late.close()
+    await member.close()
 
 
 @pytest.mark.parametrize(

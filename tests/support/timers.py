@@ -36,6 +36,10 @@ class ManualTimers:
         self._timers.append(timer)
         return timer
 
+    def stall(self, seconds: float) -> None:
+        """The loop is busy for so long: what is due meanwhile runs with the next advance, late."""
+        self._now += seconds
+
     async def advance(self, seconds: float) -> None:
         """Let the time pass; timers run at their instants, tasks between them to their ends."""
         until = self._now + seconds
