@@ -210,7 +210,8 @@ class Settings:
         1_000,
         to_number(10, 200_000),
         unit="sockets",
-        means="of one address that have not signed in; raise it where a carrier's NAT hides a city",
+        means="of an address, not signed in yet; a further one is told to come again (503); "
+        "a town may share one (NAT), everybody a proxy missing in UNIONHALL_TRUSTED_PROXIES",
     )
     is_sending_together: bool = _setting(
         "UNIONHALL_SEND_TOGETHER",

@@ -97,7 +97,8 @@ class LiveSettings:
     connections_per_account_max: int = 10
     """Open sockets of one account: browser tabs and a phone."""
     pending_per_client_max: int = 1_000
-    """Sockets of one client address that have not signed in; a whole town may share a NAT."""
+    """Sockets of one client address that have not signed in. A whole town may share a NAT and come
+    back at once; a stranger who never signs in holds a twentieth of all."""
     authority_checks_max: int = 32
     """Subscriptions that ask for permission at the same time. Those of one kind may share a
     statement; where each needs its own, all of them keep others from the pool for some 10 ms."""

@@ -136,6 +136,14 @@ def test_every_setting_is_explained_and_no_secret_is_shown() -> None:
     assert not rows["UNIONHALL_PROFILE"].is_default
 
 
+def test_a_bound_on_sockets_says_what_happens_above_it_and_whom_it_may_meet() -> None:
+    means = {row.variable: row.means for row in explain(load({}))}
+
+    assert "503" in means["UNIONHALL_SOCKETS_MAX"]
+    pending = means["UNIONHALL_SOCKETS_PENDING_PER_CLIENT_MAX"]
+    assert all(word in pending for word in ("503", "NAT", "UNIONHALL_TRUSTED_PROXIES"))
+
+
 def test_settings_cannot_change() -> None:
     settings = load({})
     with pytest.raises(dataclasses.FrozenInstanceError):
