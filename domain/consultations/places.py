@@ -40,6 +40,10 @@ class Place:
             row["top_seq"],
         )
 
+    def after_one_more(self) -> Place:
+        """As it stands with one more message."""
+        return Place(self.service, self.case_id, self.member, self.consultant, self.top_seq + 1)
+
     def has(self, actor: Actor) -> bool:
         """Whether the actor is one of the two, and may still be."""
         account = actor.account_id

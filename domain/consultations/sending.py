@@ -9,7 +9,6 @@ else there is to find out (a repetition, a close, a stranger), the ordinary way 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
@@ -133,7 +132,7 @@ async def _send_at_once(
     if known is None or not known.place.has(w.actor) or not w.may_be_at_once(()):
         return None
     async with known.turn:
-        place = replace(known.place, top_seq=known.place.top_seq + 1)
+        place = known.place.after_one_more()
         message = _new_message(w, conversation_id, place, client_key=client_key, text=text)
         key = find_conversation_key(place.service, conversation_id)
         if key is None:

@@ -41,7 +41,16 @@ class SealBroken(Unavailable):
 
 def packed(*parts: bytes) -> bytes:
     """The tuple as bytes, each part with its length before it: no two tuples look alike."""
-    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
+    return b"".join([_length(part) + part for part in parts])
+
+
+def _length(part: bytes) -> bytes:
+    size = len(part)
+    return _LENGTHS[size] if size < 256 else size.to_bytes(4, "big")
+
+
+_LENGTHS = [size.to_bytes(4, "big") for size in range(256)]
+"""Nearly all parts are ids and names, and each message has sixteen of them."""
 
 
 class DataKey:

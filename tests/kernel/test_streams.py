@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
@@ -14,7 +16,14 @@ import pytest
 from domain.kernel.actor import NOBODY
 from domain.kernel.database import fetch
 from domain.kernel.ids import new_id
-from domain.kernel.streams import Fact, StreamState, read_events, stream_states, streams_moved
+from domain.kernel.streams import (
+    Fact,
+    StreamState,
+    read_events,
+    stream_states,
+    streams_moved,
+    to_json,
+)
 from domain.kernel.work import Works
 
 
@@ -62,6 +71,41 @@ async def test_a_second_writer_waits_so_that_commit_order_is_offset_order(works:
     events = await read_events((await stream_states(["te:x"]))["te:x"], 0)
     assert [(event.offset, event.body["number"]) for event in events] == [(1, 1), (2, 2)]
     assert order == ["slow", "quick"]
+
+
+class _Kind(StrEnum):
+    A = "a"
+
+
+class _Number(UUID):
+    """As the driver makes them: a class of its own."""
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (_Number(int=1), "00000000-0000-0000-0000-000000000001"),
+        (datetime(2026, 2, 3, 4, 5, 6, 7, UTC), "2026-02-03T04:05:06.000007+00:00"),
+        (date(2026, 2, 3), "2026-02-03"),
+        (b"\x00\xff", "AP8="),
+        ((UUID(int=2), _Kind.A), ["00000000-0000-0000-0000-000000000002", "a"]),
+        (frozenset({3}), [3]),
+        (_Kind.A, "a"),
+        (True, True),
+        (None, None),
+        (0.5, 0.5),
+    ],
+)
+def test_a_fact_s_values_are_written_as_json(value: object, written: object) -> None:
+    for _ in range(2):  # a type is looked up once
+        assert to_json(value) == written
+        assert type(to_json(value)) in (str, int, bool, float, list, type(None), _Kind)
+
+
+def test_a_fact_cannot_hold_what_json_cannot() -> None:
+    for value in (object(), {"a": 1}, 1j):
+        with pytest.raises(TypeError, match="a fact cannot hold"):
+            to_json(value)
 
 
 async def test_of_streams_swept_those_are_told_that_stand_otherwise_than_known(
