@@ -92,6 +92,10 @@ class LiveSettings:
     ops_per_s: float = 20.0
     ops_burst: int = 40
     """Operations started by one socket; above it each gets ``RT_LIMIT``."""
+    frames_per_s: float = 100.0
+    frames_burst: int = 1_000
+    """Frames of one socket, whatever they say; above it the socket is closed (4403). Ours says some
+    ten a second while somebody types, and up to 128 at once when it resumes."""
     connections_max: int = 20_000
     """Sockets of this process: about 0.5 GB."""
     connections_per_account_max: int = 10

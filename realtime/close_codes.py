@@ -60,6 +60,8 @@ MEANINGS: Final[Mapping[CloseCode, CloseMeaning]] = {
 REVOKED = "revoked"
 """Reason of a 4403 after which coming back with the same session is of no use."""
 EXPIRED = "session expired"
+TALKATIVE = "too many messages"
+"""Reason of a 4403 for who says far more than any client has to."""
 
 FORBIDDEN_OP = "RT_FORBIDDEN"
 UNRECOVERABLE_OP = "RT_UNRECOVERABLE"

@@ -22,7 +22,7 @@ from realtime.bounds import (
     RECHECK_BEATS,
     SOFT_BUFFER_BYTES,
 )
-from realtime.close_codes import EXPIRED, LIMIT_OP, REVOKED, CloseCode, op_errors
+from realtime.close_codes import EXPIRED, LIMIT_OP, REVOKED, TALKATIVE, CloseCode, op_errors
 from realtime.frames import text_frame
 from realtime.node import Node
 from realtime.operations import Operations
@@ -41,7 +41,7 @@ from realtime.protocol import (
     ping_frame,
     welcome_payload,
 )
-from realtime.rate import TokenBucket
+from realtime.rate import Allowance
 from realtime.resume import Position
 from realtime.session import Session
 from realtime.slowness import Slowness
@@ -55,7 +55,7 @@ class Connection:
     """One socket from its handshake to its end. The Subscriber of its subscriptions."""
 
     __slots__ = (
-        *("_beats", "_bucket", "_close_timer", "_init_timer", "_node", "_protocol", "_session"),
+        *("_allowance", "_beats", "_close_timer", "_init_timer", "_node", "_protocol", "_session"),
         *("_tasks", "_was_heard", "edge", "id", "operations", "owner", "slow", "transport"),
     )
 
@@ -77,13 +77,11 @@ class Connection:
         self._protocol = ServerProtocol(subprotocol)
         self._session = Session(node, cookie, self.distrust)
         self.operations = Operations(self, node)
-        settings = node.settings
-        self._bucket = TokenBucket(settings.ops_per_s, settings.ops_burst, node.timers.time())
+        self._allowance = Allowance(node.settings, node.timers.time())
         self._init_timer: TimerHandle | None = None
         self._close_timer: TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._was_heard = True
-        self._beats = 0
+        self._was_heard, self._beats = True, 0
 
     # What happens at the socket
 
@@ -98,7 +96,10 @@ class Connection:
     def receive_text(self, raw: bytes) -> None:
         """A text frame has come."""
         self._was_heard = True
-        self._apply(self._protocol.receive_text(raw))
+        if self._allowance.has_frame(self._node.timers.time()):
+            self._apply(self._protocol.receive_text(raw))
+        else:
+            self.close(CloseCode.FORBIDDEN, TALKATIVE)
 
     def receive_binary(self) -> None:
         """A binary frame has come."""
@@ -211,10 +212,10 @@ class Connection:
                     self._cancel_init_timer()
                     self._spawn(self._sign_in(payload))
                 case Start(operation, request):
-                    wait_s = self._bucket.take(self._node.timers.time())
+                    wait_s = self._allowance.operation_wait_s(self._node.timers.time())
                     if wait_s or len(self.operations) >= OPS_PER_CONNECTION_MAX:
-                        wait_ms = round(1000 * wait_s) or 1000
-                        self.fail(operation, op_errors(LIMIT_OP, retryAfterS=wait_ms / 1000))
+                        again = round(wait_s, 3) or 1.0
+                        self.fail(operation, op_errors(LIMIT_OP, retryAfterS=again))
                     else:
                         self._start(operation, request)
                 case Stop(operation):
@@ -253,10 +254,8 @@ class Connection:
         self._cancel_init_timer()
         if self.slow is not None:
             self.slow.end()
-        current = asyncio.current_task()
-        for task in self._tasks:
-            if task is not current:
-                task.cancel()
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
         self._session.end()
 
     def _cancel_init_timer(self) -> None:

@@ -1,6 +1,8 @@
-"""A token bucket: a steady rate with bursts, told the time."""
+"""Token buckets: a steady rate with bursts, told the time; and what one socket may do by them."""
 
 from __future__ import annotations
+
+from realtime.bounds import LiveSettings
 
 
 class TokenBucket:
@@ -22,3 +24,21 @@ class TokenBucket:
             self._tokens -= 1
             return 0.0
         return (1 - self._tokens) / self._per_s
+
+
+class Allowance:
+    """What one socket may say: frames of any kind, and operations among them."""
+
+    __slots__ = ("_frames", "_operations")
+
+    def __init__(self, settings: LiveSettings, now: float) -> None:
+        self._frames = TokenBucket(settings.frames_per_s, settings.frames_burst, now)
+        self._operations = TokenBucket(settings.ops_per_s, settings.ops_burst, now)
+
+    def has_frame(self, now: float) -> bool:
+        """Whether one more frame may be heard."""
+        return not self._frames.take(now)
+
+    def operation_wait_s(self, now: float) -> float:
+        """0 when one more operation may start; else the seconds until one may."""
+        return self._operations.take(now)

@@ -288,6 +288,7 @@ def test_the_limits_of_the_page_are_those_of_the_program() -> None:
         live.connections_per_account_max,
         bounds.OPS_PER_CONNECTION_MAX,
         live.ops_per_s,
+        live.frames_per_s,
         bounds.REPLAY_EVENTS_MAX,
     ]
 

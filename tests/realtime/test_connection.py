@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from typing import Any
 
 import pytest
 
@@ -177,6 +179,28 @@ async def test_too_many_operations_get_an_error_each_and_no_close(
     await client.say(**run("query", "later"))
     assert client.of("later")[-1]["type"] == "complete"
     assert client.socket.closed is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"type": "ping"}, {"type": "pong"}, {"type": "complete", "id": "x"}, run("query", "q")],
+    ids=["pings", "pongs", "completions", "operations"],
+)
+async def test_who_says_far_more_than_any_client_is_closed(
+    node: SmallNode, client: SmallClient, said: dict[str, Any]
+) -> None:
+    settings = LiveSettings()
+    heard = 1  # connection_init
+    while heard < settings.frames_burst:
+        client.connection.receive_text(json.dumps(said | {"id": f"{heard}"}).encode())
+        heard += 1
+    assert client.socket.closed is None
+    await node.timers.advance(1 / settings.frames_per_s)
+    client.connection.receive_text(b'{"type":"pong"}')
+    assert client.socket.closed is None, "what is used up comes back"
+    client.connection.receive_text(b'{"type":"pong"}')
+    assert client.socket.closed == (4403, "too many messages")
+    assert len(client.connection.operations) == 0 or said["type"] == "subscribe"
 
 
 async def test_more_than_64_operations_at_once_get_an_error(
