@@ -189,7 +189,8 @@ class Tail:
                 return
             self.epoch = state.epoch  # the stream's first event has come
         self.floor = max(self.floor, state.floor)
-        self._wanted = max(self._wanted, state.top)
+        # Nothing has been written yet: a hint was wrong, or early, and a sweep will tell.
+        self._wanted = max(self._wanted, state.top) if state.epoch else self.last
 
     def _restart(self, state: StreamState) -> None:
         logger.warning("stream %s is another one now (epoch changed or log cut)", self.stream)
@@ -221,7 +222,7 @@ class Tail:
     async def _fill(self) -> None:
         try:
             while self._is_suspect or self._wanted > self.last:
-                if self._is_suspect:
+                if self._is_suspect or not self.epoch:  # no event is taken without its epoch
                     self._is_suspect = False
                     self._settle((await self._log.stream_states([self.stream]))[self.stream])
                 else:

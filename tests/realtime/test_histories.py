@@ -108,6 +108,36 @@ async def test_a_log_that_stays_down_while_a_place_is_looked_for_is_told_as_unav
     assert other.code("a") == "RT_UNAVAILABLE"
 
 
+async def test_the_first_events_of_a_stream_hinted_at_while_its_tail_opens_have_their_history(
+    node: SmallNode, client: SmallClient
+) -> None:
+    node.log.held, node.log.is_stale = [], True  # it is seen as it was: nobody has written to it
+    await client.subscribe("a", "cv:1")
+    first = await node.publish("cv:1", text="first")
+    node.log.is_stale = False
+    node.log.release()
+    await settle()
+    assert client.lives() == [{"a": {"cv:1": ["", 0]}}]
+    await node.publish("cv:1", text="second")
+
+    assert told(client, "a") == [(first.epoch, "first"), (first.epoch, "second")]
+
+
+async def test_a_hint_at_a_stream_that_nobody_has_written_to_is_forgotten(
+    node: SmallNode, client: SmallClient
+) -> None:
+    node.log.held = []
+    await client.subscribe("a", "cv:1")
+    node.bus.publish(Hint("cv:1", "wrong", 7))
+    await settle()
+    node.log.release()
+    await settle()
+    assert node.hub.node.tails.is_quiet
+    event = await node.publish("cv:1", text="first")
+
+    assert told(client, "a") == [(event.epoch, "first")]
+
+
 async def _join_in_the_new_history(node: SmallNode, client: SmallClient, *, top: int) -> None:
     """Restore the log up to ``top``; meanwhile the client joins operation b's group, at its end."""
     node.engine.rendering.held = None

@@ -123,7 +123,10 @@ async def test_the_small_log_of_the_tests_answers_as_the_real_one(works: Works) 
         assert [s.top for s in told_moved[0]] == [s.top for s in told_moved[1]]
     for after, limit in ((0, 500), (1, 500), (1, 1), (3, 500)):
         told = [
-            [(e.offset, e.kind, e.body) for e in await log.read_events(state, after, limit)]
+            [
+                (e.offset, e.kind, e.body, e.epoch == state.epoch)
+                for e in await log.read_events(state, after, limit)
+            ]
             for log, state in ((streams, real), (small, twin))
         ]
         assert told[0] == told[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from domain.kernel.streams import Known, LoggedEvent, StreamState
@@ -85,7 +86,8 @@ class SmallLog(Gates):
     ) -> list[LoggedEvent]:
         self._ensure_up()
         self.reads += 1
-        return await self.passing(lambda: self._rows(state.id, after)[:limit])
+        rows = await self.passing(lambda: self._rows(state.id, after)[:limit])
+        return [replace(event, epoch=state.epoch) for event in rows]
 
     def _rows(self, stream: str, after: int) -> list[LoggedEvent]:
         _, events = self.streams.get(stream, ("", []))
