@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -17,6 +18,8 @@ from domain.kernel.actor import NOBODY
 from domain.kernel.database import fetch
 from domain.kernel.ids import new_id
 from domain.kernel.streams import (
+    APPEND_SQL,
+    Entries,
     Fact,
     StreamState,
     read_events,
@@ -25,6 +28,12 @@ from domain.kernel.streams import (
     to_json,
 )
 from domain.kernel.work import Works
+from tests.support.clock import THEN
+
+WRITERS, ROUNDS = 8, 40
+ROUNDS_MAX = 1_000
+"""Of writers who are to deadlock: they stop at the first time, which is among the first ten."""
+NAMES = tuple(f"te:{number}" for number in range(12))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,50 +140,66 @@ async def test_of_streams_swept_those_are_told_that_stand_otherwise_than_known(
     assert await streams_moved([("te:x", "", 0, 0)]) == []
 
 
-async def test_writers_of_many_streams_never_deadlock(works: Works) -> None:
-    names = [f"te:{n}" for n in range(12)]
-    chance = random.Random(7)
-    sets = [tuple(chance.sample(names, 5)) for _ in range(60)]
+async def race(
+    url: str, append: str, *, rounds: int, prepare: str = ""
+) -> tuple[dict[str, int], int]:
+    """Eight writers append to random sets of streams, until one of them has met a deadlock.
 
-    async def write(where: tuple[str, ...]) -> None:
-        async with works.open(NOBODY) as w:
-            w.record(Ticked(where))
+    How often each stream was written to, and the deadlocks.
+    """
+    written: Counter[str] = Counter()
+    deadlocks = 0
 
-    await asyncio.gather(*(write(where) for where in sets))
+    async def write(number: int) -> None:
+        nonlocal deadlocks
+        chance = random.Random(number)
+        owner = await asyncpg.connect(url)
+        try:
+            await owner.execute(f"SET deadlock_timeout = 10; {prepare}")
+            for _ in range(rounds):
+                where = tuple(chance.sample(NAMES, len(NAMES) // 2))
+                await owner.execute(append, *Entries([Ticked(where)], THEN).args)
+                written.update(where)
+                if deadlocks:
+                    return
+        except asyncpg.DeadlockDetectedError:
+            deadlocks += 1
+        finally:
+            await owner.close()
 
-    states = await stream_states(names)
-    expected = {name: sum(name in where for where in sets) for name in names}
-    assert {name: state.top for name, state in states.items()} == expected
+    await asyncio.gather(*(write(number) for number in range(WRITERS)))
+    return written, deadlocks
+
+
+async def test_writers_of_many_streams_never_deadlock(database: str, works: Works) -> None:
+    written, deadlocks = await race(database, APPEND_SQL, rounds=ROUNDS)
+
+    assert deadlocks == 0
+    assert sum(written.values()) == WRITERS * ROUNDS * len(NAMES) // 2
+    async with works.open(NOBODY) as w:  # as the program writes
+        w.record(Ticked(NAMES))
+    states = await stream_states(NAMES)
+    assert {name: state.top - 1 for name, state in states.items()} == written
     rows = await fetch(
         'SELECT stream_id, count(*) AS n, max("offset") AS top FROM event GROUP BY stream_id'
     )
     assert all(row["n"] == row["top"] for row in rows)
 
 
-async def test_writers_that_take_the_counters_in_any_order_do_deadlock(database: str) -> None:
+async def test_the_same_writers_do_deadlock_when_streams_are_locked_in_any_order(
+    database: str,
+) -> None:
     """What the sorting is for: the test above would notice if it were not there."""
-    owners = [await asyncpg.connect(database) for _ in range(2)]
-    await owners[0].execute("INSERT INTO stream (id, epoch) VALUES ('te:1', 'e'), ('te:2', 'e')")
-    first_is_held = asyncio.Barrier(2)
+    owner = await asyncpg.connect(database)
+    sorting: str = await owner.fetchval("SELECT pg_get_functiondef('stream_append'::regproc)")
+    await owner.close()
+    shuffling = sorting.replace("public.stream_append(", "pg_temp.shuffled(")
+    shuffling = shuffling.replace("ORDER BY stream_id", "ORDER BY random()")
+    assert shuffling.count("shuffled") == shuffling.count("random()") == 1
 
-    async def write(owner: asyncpg.Connection[asyncpg.Record], where: tuple[str, str]) -> None:
-        async with owner.transaction():
-            await owner.execute("SET LOCAL deadlock_timeout = 10")
-            await owner.execute("UPDATE stream SET top = top + 1 WHERE id = $1", where[0])
-            await first_is_held.wait()
-            await owner.execute("UPDATE stream SET top = top + 1 WHERE id = $1", where[1])
-
-    outcomes = await asyncio.gather(
-        write(owners[0], ("te:1", "te:2")),
-        write(owners[1], ("te:2", "te:1")),
-        return_exceptions=True,
-    )
-    for owner in owners:
-        await owner.close()
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == [
-        "DeadlockDetectedError",
-        "NoneType",
-    ]
+    append = "SELECT * FROM pg_temp.shuffled($1, $2, $3)"
+    _, deadlocks = await race(database, append, rounds=ROUNDS_MAX, prepare=shuffling)
+    assert deadlocks > 0
 
 
 async def test_authority_changes_are_counted_in_the_stream(works: Works) -> None:
