@@ -31,8 +31,10 @@ from tests.support.clock import FrozenClock
 from tests.support.matrix import Matrix, Spot, a_cadre, a_matrix, an_officer
 from tests.support.notices import publish
 
-OFFICERS = 1_000
-"""Of each of the four unions, in ten seconds of a clock that the test moves."""
+RECEIPTS_MIN = 20_000
+"""In ten seconds of a clock that the test moves."""
+OFFICERS = 7_200
+"""Of each of the four unions, of which some come later than others."""
 
 
 async def _seat(clock: FrozenClock, union: Spot) -> list[UUID]:
@@ -46,6 +48,15 @@ async def _seat(clock: FrozenClock, union: Spot) -> list[UUID]:
         accounts,
     )
     return accounts
+
+
+async def _analyzed(owner_url: str) -> None:
+    """What the database does by itself within a minute of so much that is new."""
+    owner = await asyncpg.connect(owner_url)
+    try:
+        await owner.execute("ANALYZE org_seat")
+    finally:
+        await owner.close()
 
 
 async def _published(works: Works, m: Matrix) -> tuple[UUID, LoggedEvent]:
@@ -78,6 +89,7 @@ async def test_a_storm_is_told_twice_a_second_within_a_second_and_exactly(
     notice_id, event = await _published(works, m)
     unions = (m.a, m.b, m.c, m.d)
     officers = [await _seat(clock, union) for union in unions]
+    await _analyzed(database)
     began, first_at = clock.now(), {}
     ticks = round(10 / boards.TICK_S)
     for tick in range(ticks):
@@ -107,7 +119,7 @@ async def test_a_storm_is_told_twice_a_second_within_a_second_and_exactly(
     before = dict((await queries.board(a_cadre(m.city), notice_id)).total)
     assert before["delivered"] == 4
     (rows,) = await fetch("SELECT count(*) AS n FROM notice_receipt")
-    assert rows["n"] > 2 * OFFICERS
+    assert rows["n"] >= RECEIPTS_MIN
     await _counted_anew(database)
     assert dict((await queries.board(a_cadre(m.city), notice_id)).total) == before
 
