@@ -16,8 +16,8 @@ from tests.support.database import drop_database, make_worker_database, wipe
 
 pytest_plugins = ("tests.skips", "tests.support.vault")
 
-POOL_MAX = 6
-"""Enough for tests with concurrent writers; two workers stay far below the server's limit."""
+POOL_MAX = 8
+"""As many as tests have writers at a time; two workers stay far below the server's limit."""
 
 
 @pytest.fixture(scope="session")

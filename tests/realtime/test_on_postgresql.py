@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
 
 import pytest_asyncio
 
@@ -12,6 +14,8 @@ from domain.kernel.actor import NOBODY, Actor
 from domain.kernel.streams import StreamState
 from domain.kernel.work import Works
 from gateway.wiring import Sessions
+from realtime.bounds import REPLAY_EVENTS_MAX
+from realtime.bus import LocalBus
 from tests.support.access import APP, an_account, signed_in
 from tests.support.announcing import RememberedAnnouncements
 from tests.support.clock import FrozenClock
@@ -21,8 +25,12 @@ from tests.support.redis_server import eventually
 from tests.support.small_log import SmallLog
 from tests.support.statements import counted_round_trips
 
-WRITERS = 4
-FACTS_EACH = 40
+WRITERS = 8
+FACTS_EACH = 2_000
+
+
+class TakenBack(Exception):
+    """The work does not come to be."""
 
 
 @pytest_asyncio.fixture
@@ -42,6 +50,12 @@ async def follower(node: SmallNode) -> tuple[Actor, SmallClient]:
     return actor, client
 
 
+def texts(client: SmallClient) -> list[str]:
+    """What the events said that the client got."""
+    answers = [frame["payload"] for frame in client.of("a") if frame["type"] == "next"]
+    return [payload["data"]["event"]["text"] for payload in answers]
+
+
 async def test_committed_facts_arrive_with_their_offsets(
     node: SmallNode, clock: FrozenClock
 ) -> None:
@@ -54,36 +68,57 @@ async def test_committed_facts_arrive_with_their_offsets(
             w.record(Said(text))
     await eventually(lambda: len(client.offsets("a")) == 2)
 
-    payloads = [frame["payload"] for frame in client.of("a")]
-    assert [p["data"]["event"]["text"] for p in payloads] == ["你好", "🌏"]
+    assert texts(client) == ["你好", "🌏"]
     assert client.offsets("a") == [1, 2]
 
 
 async def test_many_writers_and_half_the_hints_give_every_reader_the_whole_log(
-    node: SmallNode, clock: FrozenClock
+    database: str, clock: FrozenClock
 ) -> None:
-    _, early = await follower(node)
-    await early.subscribe("a", "cv:1")
-    await eventually(early.lives)
-    told = RememberedAnnouncements()
+    bus, told = LocalBus(), RememberedAnnouncements()
     works = Works(clock, told)
+    async with AsyncExitStack() as stack:
+        nodes = [
+            await stack.enter_async_context(running(SmallNode(log=streams, bus=bus)))
+            for _ in range(2)
+        ]
+        early = [(await follower(node))[1] for node in nodes]
+        for client in early:
+            await client.subscribe("a", "cv:1")
+            await eventually(client.lives)
+        await asyncio.gather(*(write(works, nodes[0], writer) for writer in range(WRITERS)))
+        top = WRITERS * FACTS_EACH
+        state = (await streams.stream_states(["cv:1"]))["cv:1"]
+        late = await nodes[1].client().init()
+        await eventually(lambda: late.connection.is_ready)
+        since = top - REPLAY_EVENTS_MAX
+        await late.subscribe("a", "cv:1", since={"cv:1": [state.epoch, since]})
+        for node in nodes:
+            await node.timers.advance(6)
+        for client, first in ((early[0], 1), (early[1], 1), (late, since + 1)):
+            await eventually(lambda client=client: client.offsets("a")[-1:] == [top], 10)
+            assert client.offsets("a") == list(range(first, top + 1))
+    assert (state.top, len(told.events)) == (top, top)
+    said = {event.offset: event.body["text"] for event in told.events}
+    assert texts(early[0]) == texts(early[1]) == [said[offset] for offset in range(1, top + 1)]
 
-    async def write(writer: int) -> None:
-        for n in range(FACTS_EACH):
+
+async def write(works: Works, node: SmallNode, writer: int) -> None:
+    """Many facts, some at a time; now and then all is taken back after the counter has risen."""
+    chance, left = random.Random(writer), FACTS_EACH
+    while left:
+        facts = [Said(f"{writer}.{left - n}") for n in range(min(left, chance.randint(1, 50)))]
+        is_taken_back = chance.random() < 0.25
+        with suppress(TakenBack):
             async with works.open(NOBODY) as w:
-                w.record(Said(f"{writer}.{n}"))
-            if told.events and n % 2:
-                node.announcer.announce([told.events[-1]])
-
-    await asyncio.gather(*(write(writer) for writer in range(WRITERS)))
-    everything = list(range(1, WRITERS * FACTS_EACH + 1))
-    late = await node.client().init()
-    await eventually(lambda: late.connection.is_ready)
-    await late.subscribe("a", "cv:1", since={"cv:1": ["", 0]})
-    await node.timers.advance(6)
-    for client in (early, late):
-        await eventually(lambda client=client: len(client.offsets("a")) >= len(everything))
-        assert client.offsets("a") == everything
+                if is_taken_back:
+                    await w.execute(streams.APPEND_SQL, *streams.Entries(facts, w.now).args)
+                    raise TakenBack
+                for fact in facts:
+                    w.record(fact)
+            left -= len(facts)
+            if chance.random() < 0.5:
+                node.announcer.announce(w.events)
 
 
 async def test_a_removal_is_ordered_against_what_was_said(

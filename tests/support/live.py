@@ -211,7 +211,7 @@ class SmallTransport:
         text = text_of(frame)
         assert frame == text_frame(text), "the header tells another length"
         self.raw.append(frame)
-        self.frames.append(json.loads(text))
+        self.frames.append(orjson.loads(text))
         return self.unread_bytes
 
     def write_soon(self, frame: bytes) -> int:
