@@ -151,10 +151,10 @@ class Crowd:
         for talker in self.talkers:
             await talker.client.__aexit__()
 
-    async def talk_during(self, trouble: Callable[[], Any]) -> None:
+    async def talk_during(self, trouble: Callable[[], Any], *, pause_s: float = 0.1) -> None:
         """All talk while the trouble runs, then finish their sentence."""
         over = asyncio.Event()
-        talking = [asyncio.create_task(talker.talk(over)) for talker in self.talkers]
+        talking = [asyncio.create_task(talker.talk(over, pause_s)) for talker in self.talkers]
         try:
             await trouble()
         finally:
