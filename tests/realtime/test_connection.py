@@ -167,6 +167,34 @@ async def test_complete_while_replaying_stops_the_replay(
     assert client.offsets("a") == [701]
 
 
+@pytest.mark.parametrize("turns", range(8))
+async def test_an_id_used_again_at_once_belongs_to_the_new_operation(
+    node: SmallNode, client: SmallClient, actor: Actor, turns: int
+) -> None:
+    node.engine.allow(actor, "cv:2")
+    events = [node.log.append("cv:1") for _ in range(3)]
+    since = {"rt": {"since": {"cv:1": [events[0].epoch, 0]}}}
+    former = {"query": "subscription", "variables": {"streams": ["cv:1"]}, "extensions": since}
+    later = {"query": "subscription", "variables": {"streams": ["cv:2"]}}
+
+    def receive(**message: object) -> None:
+        client.connection.receive_text(json.dumps({"id": "a", **message}).encode())
+
+    receive(type="subscribe", payload=former)
+    for _ in range(turns):  # it is being prepared, asks, replays
+        await asyncio.sleep(0)
+    before = len(client.of("a"))
+    receive(type="complete")
+    receive(type="subscribe", payload=later)
+    await settle()
+    await node.publish("cv:1")
+    await node.publish("cv:2")
+
+    assert [frame["payload"]["extensions"]["rt"]["s"] for frame in client.of("a")[before:]] == [
+        "cv:2"
+    ]
+
+
 async def test_too_many_operations_get_an_error_each_and_no_close(
     node: SmallNode, client: SmallClient
 ) -> None:

@@ -72,6 +72,24 @@ async def test_committed_facts_arrive_with_their_offsets(
     assert client.offsets("a") == [1, 2]
 
 
+async def test_a_clock_that_is_set_back_or_runs_ahead_changes_no_order(
+    node: SmallNode, clock: FrozenClock
+) -> None:
+    _, client = await follower(node)
+    works = Works(clock, node.announcer)
+    await client.subscribe("a", "cv:1")
+    await eventually(client.lives)
+    for text, hours in (("a", 0), ("b", -1), ("c", 2)):
+        clock.advance(hours=hours)
+        async with works.open(NOBODY) as w:
+            w.record(Said(text))
+    await eventually(lambda: len(client.offsets("a")) == 3)
+
+    assert texts(client) == ["a", "b", "c"]
+    late_s = node.hub.node.metrics.commit_to_socket_s
+    assert (late_s.count, late_s.total) == (3, 3_600)
+
+
 async def test_many_writers_and_half_the_hints_give_every_reader_the_whole_log(
     database: str, clock: FrozenClock
 ) -> None:
