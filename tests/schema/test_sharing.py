@@ -37,7 +37,13 @@ from tests.support.consultations import a_person, a_world, requested
 from tests.support.matrix import a_cadre, a_matrix, an_officer
 from tests.support.notices import publish
 from tests.support.schema import Asking
-from tests.support.selections import WAYS, document, with_object
+from tests.support.selections import (
+    WAYS,
+    Registered,
+    document,
+    registered_subscriptions,
+    with_object,
+)
 
 SCHEMA = build()
 
@@ -226,6 +232,21 @@ async def test_shared_bytes_are_what_each_viewer_gets_alone(
     private = with_object(schema, field, case.head, case.call)
     if private is not None:
         assert await alike(ask, private, case.viewers, [], **case.variables) is None
+
+
+ALONE = {"BoardLive"}
+"""Ours that read other rows than the event's (the unions' names)."""
+
+
+@pytest.mark.parametrize("ours", registered_subscriptions(), ids=lambda ours: ours.name)
+async def test_what_our_clients_subscribe_to_is_shared_and_the_same_for_each(
+    ask: Asking, works: Works, ours: Registered
+) -> None:
+    case = await CASES[ours.field](works)
+    key = await alike(
+        ask, ours.text, case.pair, case.events, **ours.given(case.call, case.variables)
+    )
+    assert (key is None) == (ours.name in ALONE)
 
 
 async def test_other_variables_and_other_texts_are_other_groups(ask: Asking) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    FieldNode,
     GraphQLObjectType,
     GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
     get_named_type,
     is_abstract_type,
     is_object_type,
+    parse,
 )
 
+from gateway.documents import registered
 from schema.bind import _declared
 from schema.declare import Column, Computed, Given, GlobalId
 
@@ -26,6 +34,43 @@ def document(schema: GraphQLSchema, field: str, head: str, call: str, way: str) 
     fragments: list[str] = []
     body = _selected(schema, root.fields[field].type, way, fragments)
     return f"subscription S{head} {{ {field}{call} {body} }} {' '.join(fragments)}"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A subscription that our own clients send."""
+
+    name: str
+    text: str
+    field: str
+    variables: Mapping[str, str]
+    """Argument → the variable that stands for it."""
+
+    def given(self, call: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Its variables, from those of another ``call``, such as ``(id: $x)``."""
+        arguments = dict(re.findall(r"(\w+): \$(\w+)", call))
+        return {name: values[arguments[argument]] for argument, name in self.variables.items()}
+
+
+def registered_subscriptions() -> list[Registered]:
+    """Every one in the register of trusted documents."""
+    found = []
+    for text in registered().values():
+        for operation in parse(text).definitions:
+            if not isinstance(operation, OperationDefinitionNode):
+                continue
+            if operation.operation is not OperationType.SUBSCRIPTION:
+                continue
+            assert operation.name is not None
+            (field,) = operation.selection_set.selections
+            assert isinstance(field, FieldNode)
+            variables = {}
+            for argument in field.arguments or ():
+                assert isinstance(argument.value, VariableNode)
+                variables[argument.name.value] = argument.value.name.value
+            name = operation.name.value
+            found.append(Registered(name, text, field.name.value, variables))
+    return found
 
 
 def with_object(schema: GraphQLSchema, field: str, head: str, call: str) -> str | None:
