@@ -9,35 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol
 
 from domain.kernel.streams import LoggedEvent, StreamState
 from realtime.bounds import LOG_PAGE_MAX, RING_SLACK, YIELD_EVERY
 from realtime.bus import Hint
 from realtime.fanout import FanOut
+from realtime.follower import Follower
 from realtime.log import Log, is_dense
 from realtime.metrics import GapCause
 from realtime.ring import Ring, Rings
 from realtime.seat import Seat
 from realtime.sharing import Group
-from realtime.whispers import hold, hold_for_absent
+from realtime.whispers import hold, hold_for_absent, make_room
 
 logger = logging.getLogger(__name__)
 
 WHISPERS_MAX = 64
-"""Whispers that wait for delivery; the oldest are dropped first."""
-
-
-class Follower(Protocol):
-    """Whoever watches a stream without being written to, such as a session. Must not raise."""
-
-    def authority_changed(self, event: LoggedEvent) -> None:
-        """Who may read this stream has changed; called before anything later is delivered."""
-        ...
-
-    def history_changed(self, tail: Tail) -> None:
-        """The stream is another one now: what was missed is not known."""
-        ...
+"""Whispers that wait for delivery; the oldest make room first."""
 
 
 class Tail:
@@ -87,6 +75,11 @@ class Tail:
     def is_quiet(self) -> bool:
         """Whether nothing is under way."""
         return self._filling is None and self._pumping is None
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the log is known to have come further, or may have."""
+        return self._is_suspect or self._wanted > self.last
 
     @property
     def is_followed(self) -> bool:
@@ -146,7 +139,8 @@ class Tail:
     def whisper(self, event: LoggedEvent) -> None:
         """Pass on something ephemeral; what tells a state is held for who isn't up to date."""
         self._whispers.append(event)
-        del self._whispers[:-WHISPERS_MAX]
+        if len(self._whispers) > WHISPERS_MAX:
+            make_room(self._whispers)
         self._wake_pump()
 
     def since(self, offset: int) -> list[LoggedEvent] | None:
@@ -215,13 +209,12 @@ class Tail:
             self._fan_out.metrics.gap_fills[cause] += 1
 
     def _fill_if_behind(self) -> None:
-        is_behind = self._is_suspect or self._wanted > self.last
-        if self.is_ready and is_behind and self._filling is None:
+        if self.is_ready and self._is_behind and self._filling is None:
             self._filling = asyncio.create_task(self._fill())
 
     async def _fill(self) -> None:
         try:
-            while self._is_suspect or self._wanted > self.last:
+            while self._is_behind:
                 if self._is_suspect or not self.epoch:  # no event is taken without its epoch
                     self._is_suspect = False
                     self._settle((await self._log.stream_states([self.stream]))[self.stream])
@@ -231,6 +224,8 @@ class Tail:
             logger.warning("tail %s cannot read the log: %s", self.stream, type(error).__name__)
         finally:
             self._filling = None
+        if self._whispers:
+            self._wake_pump()
 
     async def _read_page(self) -> None:
         epoch, after, wanted = self.epoch, self.last, self._wanted
@@ -259,11 +254,14 @@ class Tail:
 
     async def _pump(self) -> None:
         try:
-            while self._delivered < self.last or self._whispers:
+            while True:
                 if self._delivered < self.last:
                     await self._deliver_next()
-                else:
+                elif self._whispers and self._filling is None and not self._is_behind:
+                    # Not before what was committed earlier, which may have been a removal.
                     await self._tell(self._whispers.pop(0))
+                else:
+                    break
         finally:
             self._pumping = None
             self._tell_pumped()

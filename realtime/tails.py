@@ -19,11 +19,12 @@ from domain.kernel.streams import LoggedEvent, StreamState
 from realtime.bounds import STATES_PAGE_MAX, LiveSettings
 from realtime.bus import BusMessage, Hint, Whisper
 from realtime.fanout import FanOut
+from realtime.follower import Follower
 from realtime.log import Log
 from realtime.pages import Pages
 from realtime.ring import Rings
 from realtime.seat import Seat
-from realtime.tail import Follower, Tail
+from realtime.tail import Tail
 from realtime.timing import TimerHandle, Timers
 from realtime.wheel import Wheel
 

@@ -40,6 +40,20 @@ def tells_state(event: LoggedEvent) -> bool:
     return event.offset == 0 and event.kind in _MERGERS
 
 
+def make_room(whispers: list[LoggedEvent]) -> None:
+    """One fewer of those that wait: the oldest, which the next of its kind takes in if it tells a
+    state; where there is none, the oldest of those that tell none."""
+    oldest = whispers.pop(0)
+    if not tells_state(oldest):
+        return
+    for place, later in enumerate(whispers):
+        if later.kind == oldest.kind:
+            body = _MERGERS[oldest.kind](oldest.body, later.body)
+            whispers[place] = replace(later, body=body)
+            return
+    whispers[0] = oldest
+
+
 def hold(seat: Seat, event: LoggedEvent) -> None:
     """Keep it, if it tells a state; more than is kept ends the subscription: it looks anew."""
     if not tells_state(event):

@@ -9,6 +9,7 @@ import pytest
 from domain.kernel.actor import Actor
 from realtime.bounds import LAG_BUFFER_BYTES, SOFT_BUFFER_BYTES
 from realtime.presence import PRESENCE_CHANGED
+from realtime.tail import WHISPERS_MAX
 from tests.support.live import POISON, SmallClient, SmallNode
 from tests.support.timers import settle
 
@@ -165,6 +166,24 @@ async def test_more_than_is_kept_makes_the_client_look_anew(
     await here(node, left=("y",))
 
     assert client.code("a") == "RT_LAGGED"
+
+
+async def test_of_more_whispers_than_may_wait_who_is_here_is_told_all_the_same(
+    node: SmallNode, client: SmallClient
+) -> None:
+    renderings = hold_renderings(node)
+    await typing(node)  # is being told; the others wait
+    await here(node, "first")
+    for n in range(2 * WHISPERS_MAX):
+        await (here(node, f"x{n}") if n % 2 else typing(node))
+    renderings[0].set()
+    node.engine.rendering.release()
+    await settle()
+    await settle()
+    joined = [account for names, _ in told(client) for account in names]
+
+    assert sorted(joined) == sorted(["first", *(f"x{n}" for n in range(1, 2 * WHISPERS_MAX, 2))])
+    assert len(told(client)) == 1 + WHISPERS_MAX
 
 
 async def test_who_has_not_been_live_yet_is_told_nothing_of_before(

@@ -9,6 +9,7 @@ import pytest
 from domain.kernel.actor import Actor
 from realtime.authority import Admission
 from realtime.bounds import LAG_BUFFER_BYTES, SOFT_BUFFER_BYTES
+from realtime.bus import Hint
 from realtime.presence import PRESENCE_CHANGED
 from tests.support.live import TOKEN, SmallClient, SmallNode
 from tests.support.timers import settle
@@ -102,6 +103,50 @@ async def test_a_removal_overtakes_the_rendering_of_a_whisper(
 
     assert [frame["type"] for frame in client.of("a")] == ["error"]
     assert client.code("a") == "RT_FORBIDDEN"
+
+
+@pytest.mark.parametrize("kind", ["typing", PRESENCE_CHANGED])
+@pytest.mark.parametrize("epoch", ["e0", "unheard of"])
+async def test_what_is_whispered_after_a_removal_waits_until_that_has_been_read(
+    node: SmallNode, client: SmallClient, actor: Actor, kind: str, epoch: str
+) -> None:
+    node.engine.allow(node.sessions.sign_in("stays"), "cv:1")
+    stays = await node.client().init("stays")
+    await node.publish("cv:1")
+    for each in (client, stays):
+        await each.subscribe("a", "cv:1")
+    node.log.held = []
+    node.engine.forbid(actor, "cv:1")
+    event = node.log.append("cv:1", authority=True)
+    node.bus.publish(Hint("cv:1", epoch, event.offset))  # without the event
+    node.announcer.whisper("cv:1", kind, {"joined": ["x"], "left": []})
+    await settle()
+    assert stays.of("a") == client.of("a") == []
+    node.log.release()
+    await settle()
+
+    assert [frame["type"] for frame in client.of("a")] == ["error"]
+    kinds = [frame["payload"]["data"]["event"]["kind"] for frame in stays.of("a")]
+    # Who stays is asked anew just then: typing is past, who is here is told.
+    assert kinds == ["test.happened", kind][: 1 if kind == "typing" else 2]
+
+
+async def test_a_whisper_does_not_wait_for_a_log_that_never_had_what_was_hinted_at(
+    node: SmallNode, client: SmallClient
+) -> None:
+    await node.publish("cv:1")
+    await client.subscribe("a", "cv:1")
+    node.log.is_down = True
+    node.bus.publish(Hint("cv:1", "e0", 7))
+    node.announcer.whisper("cv:1", "typing", {})
+    await settle()
+    assert client.of("a") == []
+    node.log.is_down = False
+    await node.timers.advance(6)
+    node.announcer.whisper("cv:1", "typing", {})
+    await settle()
+
+    assert [frame["type"] for frame in client.of("a")] == ["next", "next"]
 
 
 async def test_a_removal_overtakes_what_is_held_for_a_slow_socket(
