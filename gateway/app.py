@@ -51,12 +51,7 @@ def build_app(house: House) -> Front:
         client_key=key,
         page=ide.page if ide else None,
     )
-    health = _health(house)
-    routes: list[BaseRoute] = [
-        Route("/healthz", health.alive),
-        Route("/readyz", health.ready),
-        Route("/metrics", health.metrics),
-    ]
+    routes = _health(house).routes
     if ide is not None:
         routes += ide.routes
     routes += load_pages(settings) or ([Route("/", _to_page)] if ide else [])

@@ -12,15 +12,17 @@ import ipaddress
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from gateway.browsers import bearer_token
 from gateway.metrics import METRICS_TYPE, Figures
 from gateway.settings import Settings
 
 Check = Callable[[], Awaitable[bool]]
+Answer = Callable[[Request], Awaitable[Response]]
 
 CHECK_S_MAX = 2.0
 """A balancer asks again soon; what takes longer is not ready."""
@@ -46,6 +48,15 @@ class Health:
         self._figures = figures
         self._started = time.monotonic()
 
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """Where they are."""
+        return [
+            Route("/healthz", self.alive),
+            Route("/readyz", self.ready),
+            OperatorsRoute("/metrics", self.metrics, self._settings),
+        ]
+
     async def alive(self, _request: Request) -> Response:
         """200 as long as the loop turns."""
         return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
@@ -61,15 +72,28 @@ class Health:
             answer["uptime_s"] = round(time.monotonic() - self._started)
         return JSONResponse(answer, 200 if is_ready else 503, headers={"cache-control": "no-store"})
 
-    async def metrics(self, request: Request) -> Response:
+    async def metrics(self, _request: Request) -> Response:
         """Figures in Prometheus' text format, for operators."""
-        if not is_operator(self._settings, request):
-            raise HTTPException(404)  # answered as any path that does not exist
         headers = {"content-type": METRICS_TYPE, "cache-control": "no-store"}
         return Response(self._figures.text(), headers=headers)
 
     async def _outcomes(self) -> list[bool]:
         return await asyncio.gather(*(_holds(check) for check in self._checks.values()))
+
+
+class OperatorsRoute(Route):
+    """A path that is there for operators only: to all others it is none, by whatever method, with
+    or without a slash behind it."""
+
+    def __init__(self, path: str, answer: Answer, settings: Settings) -> None:
+        super().__init__(path, answer)
+        self._settings = settings
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As any route's, for an operator."""
+        if scope["type"] != "http" or not is_operator(self._settings, Request(scope)):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 async def _holds(check: Check) -> bool:

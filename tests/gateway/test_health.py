@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Route
 
 from gateway import health as health_module
 from gateway.health import Check, Health
@@ -39,22 +38,19 @@ async def ask(
     token: str = "",
     profile: str = "development",
     address: str = "127.0.0.1",
+    method: str = "GET",
     **headers: str,
 ) -> httpx.Response:
     environ = {"UNIONHALL_PROFILE": profile, "UNIONHALL_OPERATOR_TOKEN": token}
     settings = load(environ)
     figures = Figures(LiveMetrics(), lambda: {"connections": 3})
     health = Health(settings, checks or {"database": holds}, {"bus": lambda: False}, figures)
-    app = Starlette(
-        routes=[
-            Route("/healthz", health.alive),
-            Route("/readyz", health.ready),
-            Route("/metrics", health.metrics),
-        ]
-    )
+    app = Starlette(routes=health.routes)
     transport = httpx.ASGITransport(app, client=(address, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://hall") as client:
-        return await client.get(path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        return await client.request(
+            method, path, headers={k.replace("_", "-"): v for k, v in headers.items()}
+        )
 
 
 async def test_anybody_may_know_that_it_lives_and_is_ready() -> None:
@@ -82,10 +78,17 @@ async def test_figures_are_the_operators() -> None:
     assert (await ask("/metrics", x_forwarded_for="203.0.113.9")).status_code == 404
 
 
-async def test_to_a_stranger_the_figures_are_a_path_that_does_not_exist() -> None:
-    for path in ("/metrics", "/nothing"):
-        stranger = await ask(path, address="203.0.113.9")
-        assert (stranger.status_code, stranger.text) == (404, "Not Found")
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "PROPFIND"])
+@pytest.mark.parametrize("behind", ["", "/", "?name=x", "/more"])
+async def test_to_a_stranger_the_figures_are_a_path_that_does_not_exist(
+    method: str, behind: str
+) -> None:
+    figures, nothing = [
+        await ask(f"/{path}{behind}", method=method, address="203.0.113.9")
+        for path in ("metrics", "nothing")
+    ]
+    assert (figures.status_code, nothing.status_code) == (404, 404)
+    assert (figures.content, figures.headers) == (nothing.content, nothing.headers)
 
 
 async def test_in_production_nobody_is_the_operator_without_a_token() -> None:
