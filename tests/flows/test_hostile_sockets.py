@@ -154,6 +154,40 @@ async def test_an_unspeakable_operation_ends_alone(arena: Arena) -> None:
         assert (await socket.subscribe("{ __typename }"))["type"] == "next"
 
 
+NO_OPERATIONS = {
+    "empty": {"query": ""},
+    "blank": {"query": " # nothing"},
+    "broken": {"query": "{ me { "},
+    "unknown field": {"query": "{ nothing }"},
+    "unknown operation": {"query": "query A { __typename }", "operationName": "B"},
+    "one of two": {"query": "query A { __typename } query B { __typename }"},
+    "fragment only": {"query": "fragment F on Query { __typename }"},
+    "unknown variable": {"query": "query ($a: Nothing) { __typename }"},
+    "missing variable": {"query": "query ($a: ID!) { node(id: $a) { id } }"},
+    "two at once": {"query": "subscription { a: myEvents { kind } b: myEvents { kind } }"},
+    "unknown hash": {
+        "query": "",
+        "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}},
+    },
+}
+
+
+async def test_what_is_no_operation_is_an_error_without_complete_and_the_socket_goes_on(
+    arena: Arena,
+) -> None:
+    async with a_socket(arena.server.socket, arena.callers[1].token) as socket:
+        for name, payload in NO_OPERATIONS.items():
+            await socket.send(subscribing(payload=payload))
+            told = await socket.receive()
+            assert (told["type"], told["id"]) == ("error", "1"), name
+            assert all(error["message"] for error in told["payload"]), name
+            await socket.send({"type": "ping"})
+            assert await socket.receive() == {"type": "pong"}, name
+        payload = {**NO_OPERATIONS["one of two"], "operationName": "B"}
+        await socket.send(subscribing(payload=payload))
+        assert [(await socket.receive())["type"] for _ in range(2)] == ["next", "complete"]
+
+
 async def test_an_id_in_use_closes_the_socket(arena: Arena) -> None:
     async with a_socket(arena.server.socket, arena.callers[1].token) as socket:
         for _ in range(2):

@@ -114,9 +114,9 @@ def test_a_ping_without_payload_is_answered_without(message: object) -> None:
     assert tell(ServerProtocol(), message) == [Send(b'{"type":"pong"}')]
 
 
-@pytest.mark.parametrize("message", [{"type": "pong"}, {"type": "pong", "payload": {"a": 1}}])
-def test_a_pong_is_ignored(message: object) -> None:
-    assert tell(ServerProtocol(), message) == []
+@pytest.mark.parametrize("given", [{}, {"payload": None}, {"payload": {"a": 1}}])
+def test_a_pong_is_ignored(given: dict[str, object]) -> None:
+    assert tell(ServerProtocol(), {"type": "pong", **given}) == []
 
 
 # Operations
