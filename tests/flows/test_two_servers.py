@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from redis import asyncio as aioredis
 
 from domain.kernel.work import Works
 from domain.org.models import Level
@@ -65,6 +66,9 @@ async def test_without_redis_in_mid_run_nothing_is_lost(database: str, works_now
                 talker.client.pin(urls[number % 2])
 
             async def trouble() -> None:
+                await asyncio.sleep(TALK_S / 3)
+                async with aioredis.Redis.from_url(redis.url) as admin:
+                    await admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
                 await asyncio.sleep(TALK_S / 3)
                 redis.stop()
                 await asyncio.sleep(TALK_S)

@@ -10,6 +10,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from realtime.bounds import LAG_BUFFER_BYTES
+from realtime.close_codes import CloseCode
 from tests.support.redis_server import eventually
 from tests.support.sockets import ORIGIN, OURS, Server, closed, hear, say
 
@@ -205,5 +206,6 @@ async def test_a_reader_that_stops_is_closed_and_the_others_are_not_held_up(
         await server.node.timers.advance(10)
     assert len([c for c in server.node.hub.node.registry if c.is_ready]) == 1
     assert server.node.hub.node.metrics.closed_slow == 1
+    assert server.node.hub.node.metrics.close_codes == {CloseCode.TRY_AGAIN_LATER: 1}
     slow.transport.abort()
     await quick.close()
