@@ -9,6 +9,7 @@ import pytest
 from realtime import receipts
 from realtime.bounds import LiveSettings
 from tests.support.live import SmallClient, SmallNode
+from tests.support.timers import settle
 
 OWING = "subscription receipts"
 DELAY_S = LiveSettings().receipt_delay_s
@@ -88,13 +89,16 @@ async def test_stopping_does_not_wait_for_a_database_that_never_answers(
     node: SmallNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receipts, "FLUSH_S_MAX", 0.01)
-    monkeypatch.setattr(node.deliveries, "record", lambda _: asyncio.Event().wait())
+    answers = asyncio.Event()
+    monkeypatch.setattr(node.deliveries, "record", lambda _: answers.wait())
     await two_who_owe(node)
     await node.publish("ou:1")
     async with asyncio.timeout(5):
         await node.hub.stop()
 
     assert node.hub.node.metrics.receipts == 0
+    answers.set()  # else the node would wait once more when it is stopped after the test
+    await settle()
 
 
 async def test_stopping_takes_down_what_waits(node: SmallNode) -> None:
