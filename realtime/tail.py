@@ -108,7 +108,7 @@ class Tail:
         self.authority_version = state.authority_version
         self._delivered = self.last
         self.is_ready = True
-        self._fill_if_behind()
+        self.fill_if_behind()
 
     def hint(self, hint: Hint) -> None:
         """Somebody says that the log has come so far."""
@@ -125,7 +125,7 @@ class Tail:
             return
         else:
             self._want(hint.offset, "hint_lost")
-        self._fill_if_behind()
+        self.fill_if_behind()
 
     def learn(self, state: StreamState) -> None:
         """A sweep has looked at the log. What it saw may be older than what the tail knows."""
@@ -134,7 +134,12 @@ class Tail:
         else:
             self.floor = max(self.floor, state.floor)
             self._want(state.top, "sweep")
-        self._fill_if_behind()
+        self.fill_if_behind()
+
+    def fill_if_behind(self) -> None:
+        """Read what is known to be lacking, or doubtful; a read that failed is tried again."""
+        if self.is_ready and self._is_behind and self._filling is None:
+            self._filling = asyncio.create_task(self._fill())
 
     def whisper(self, event: LoggedEvent) -> None:
         """Pass on something ephemeral; what tells a state is held for who isn't up to date."""
@@ -207,10 +212,6 @@ class Tail:
         if offset > max(self._wanted, self.last):
             self._wanted = offset
             self._fan_out.metrics.gap_fills[cause] += 1
-
-    def _fill_if_behind(self) -> None:
-        if self.is_ready and self._is_behind and self._filling is None:
-            self._filling = asyncio.create_task(self._fill())
 
     async def _fill(self) -> None:
         try:

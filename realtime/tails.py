@@ -257,6 +257,8 @@ class Tails:
                 known = [(tail.stream, tail.epoch, tail.last, tail.floor) for tail in tails]
                 for state in await self._log.streams_moved(known):
                     self._learn(state)
+                for tail in tails:
+                    tail.fill_if_behind()  # also who has not moved may have failed to read
         except Exception as error:  # the database is away: the next sweep tries again
             logger.warning("sweep failed: %s", type(error).__name__)
         finally:

@@ -9,17 +9,24 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 from gateway.metrics import Figures
-from realtime.bounds import HARD_BUFFER_BYTES, LAG_BUFFER_BYTES, SOFT_BUFFER_BYTES, LiveSettings
+from realtime.bounds import (
+    HARD_BUFFER_BYTES,
+    LAG_BUFFER_BYTES,
+    LAGGING_OPENED_PER_S,
+    SOFT_BUFFER_BYTES,
+)
 from realtime.bus import Hint
-from realtime.close_codes import CloseCode
 from realtime.metrics import LiveMetrics
 from realtime.redis_bus import RedisBus
-from tests.support.figures import CAUSES, LIVE, RENDERED, SOME, Cause, Scene, moves, samples
+from tests.support.figures import CAUSES, LIVE, RENDERED, SOME, Scene, moves, samples
 from tests.support.live import POISON, SmallNode, running
 from tests.support.redis_server import eventually, some_redis
 from tests.support.sockets import hear, ringed, say, serving_sockets
@@ -76,6 +83,46 @@ async def an_event_arrives_late(scene: Scene) -> None:
     await scene.node.publish("cv:1")
 
 
+@moves(live_refusals_total__lagging=1)
+async def a_socket_comes_while_the_loop_lags(scene: Scene) -> None:
+    scene.look()
+    scene.node.hub._loop_watch.recent_s = 1.0
+    for _ in range(LAGGING_OPENED_PER_S):
+        assert scene.node.hub.refusal() is None
+    assert scene.node.hub.refusal() == "lagging"
+
+
+@moves(draining=1, live_refusals_total__draining=1)
+async def a_socket_comes_while_the_node_is_drained(scene: Scene) -> None:
+    scene.look()
+    await scene.node.hub.drain()
+    assert scene.node.hub.refusal() == "draining"
+
+
+@moves(live_refusals_total__full=1)
+async def a_socket_comes_to_a_full_node(scene: Scene) -> None:
+    scene.look()
+    full = replace(scene.node.hub.node.settings, connections_max=0)
+    scene.node.hub.node.registry._settings = full
+    assert scene.node.hub.refusal() == "full"
+
+
+@moves(live_refusals_total__pending=1)
+async def a_socket_comes_from_where_nobody_signs_in(scene: Scene) -> None:
+    scene.look()
+    full = replace(scene.node.hub.node.settings, pending_per_client_max=0)
+    scene.node.hub.node.registry._settings = full
+    assert scene.node.hub.refusal("somewhere") == "pending"
+
+
+@moves(live_refusals_total__origin=1)
+async def a_socket_comes_from_a_foreign_page(scene: Scene) -> None:
+    scene.look()
+    async with serving_sockets(scene.node, has_lane=True) as server:
+        with pytest.raises(InvalidStatus):
+            await server.connect(origin=Origin("https://elsewhere.example"))
+
+
 @moves(**RENDERED)
 async def a_whisper_reaches_one_subscription(scene: Scene) -> None:
     await scene.begin(count=1)
@@ -105,6 +152,7 @@ async def a_mutation_takes_its_time(scene: Scene) -> None:
     live_bytes_out_total=SOME,
     live_replay_events_total=2,
     live_replay_bytes_total=SOME,
+    live_ring_bytes=SOME,
 )
 async def a_shared_rendering_touches_a_viewer(scene: Scene) -> None:
     await scene.begin(count=2)
@@ -118,7 +166,7 @@ async def a_socket_is_found_slow(scene: Scene) -> None:
     await scene.node.publish("cv:1")
 
 
-@moves(live_lagging_total=1, live_renders_total=1)
+@moves(live_lagging_total=1, live_renders_total=1, live_ring_bytes=SOME)
 async def a_slow_socket_misses_its_turn(scene: Scene) -> None:
     await scene.begin(count=1)
     scene.client.socket.unread_bytes = LAG_BUFFER_BYTES + 1
@@ -213,6 +261,7 @@ async def a_hint_tells_of_another_history(scene: Scene) -> None:
     **RENDERED,
     live_replay_events_total=1,
     live_replay_bytes_total=SOME,
+    live_ring_bytes=SOME,
 )
 async def who_may_read_has_changed(scene: Scene) -> None:
     await scene.begin(count=1)
@@ -285,77 +334,6 @@ async def a_frame_goes_out_by_the_ring(scene: Scene) -> None:
         await eventually(lambda: not len(scene.node.hub.node.registry))
 
 
-def say_raw(frame: bytes) -> Cause:
-    async def cause(scene: Scene) -> None:
-        await scene.begin()
-        scene.client.connection.receive_text(frame)
-        await settle()
-
-    return cause
-
-
-INIT = b'{"type":"connection_init"}'
-QUERY = b'{"type":"subscribe","id":"q","payload":{"query":"mutation"}}'
-
-
-async def _stops(scene: Scene) -> None:
-    await scene.begin()
-    await scene.node.hub.stop()
-
-
-async def _drains(scene: Scene) -> None:
-    await scene.begin()
-    draining = asyncio.create_task(scene.node.hub.drain())
-    await scene.node.timers.advance(60)
-    await draining
-
-
-async def _one_too_many(scene: Scene) -> None:
-    for _ in range(LiveSettings().connections_per_account_max):
-        await scene.node.client().init()
-    scene.look()
-    await scene.node.client().init()
-
-
-async def _early(scene: Scene) -> None:
-    scene.node.client().connection.receive_text(QUERY)
-
-
-async def _nobody(scene: Scene) -> None:
-    await scene.node.client().init("nobody")
-
-
-async def _other_protocol(scene: Scene) -> None:
-    scene.node.client(subprotocol="graphql-ws")
-
-
-async def _silent(scene: Scene) -> None:
-    scene.node.client()
-    await scene.node.timers.advance(6)
-
-
-async def _id_in_use(scene: Scene) -> None:
-    await scene.begin()
-    scene.node.engine.execute_gate = asyncio.Event()
-    for _ in range(2):
-        scene.client.connection.receive_text(QUERY)
-
-
-CLOSES: dict[CloseCode, Cause] = {
-    CloseCode.GOING_AWAY: _stops,
-    CloseCode.RESTART: _drains,
-    CloseCode.TRY_AGAIN_LATER: a_socket_has_too_much_unsent,
-    CloseCode.TOO_MANY_CONNECTIONS: _one_too_many,
-    CloseCode.BAD_REQUEST: say_raw(b"nonsense"),
-    CloseCode.UNAUTHORISED: _early,
-    CloseCode.FORBIDDEN: _nobody,
-    CloseCode.BAD_SUBPROTOCOL: _other_protocol,
-    CloseCode.INIT_TIMEOUT: _silent,
-    CloseCode.DUPLICATE_ID: _id_in_use,
-    CloseCode.TOO_MANY_INITS: say_raw(INIT),
-}
-
-
 @pytest_asyncio.fixture
 async def scene() -> AsyncIterator[Scene]:
     async with running(SmallNode()) as node:
@@ -367,13 +345,6 @@ async def test_a_cause_moves_its_figures_and_no_others(scene: Scene, cause: str)
     bring_about, expected = CAUSES[cause]
     await bring_about(scene)
     assert scene.moved() == expected
-
-
-@pytest.mark.parametrize("code", CLOSES)
-async def test_a_close_counts_under_its_code_alone(scene: Scene, code: CloseCode) -> None:
-    await CLOSES[code](scene)
-    closes = {name: by for name, by in scene.moved().items() if "close_codes" in name}
-    assert closes == {f"live_close_codes_total[{code.value}]": 1}
 
 
 async def test_a_canary_that_comes_back_tells_the_bus_s_lag() -> None:
@@ -396,4 +367,3 @@ def test_no_figure_is_without_its_cause() -> None:
     caused = {name for _, expected in CAUSES.values() for name in expected}
     elsewhere = {"live_bus_lag_seconds_count", "live_bus_lag_seconds_sum"}
     assert {*told} - caused - elsewhere == set()
-    assert set(CLOSES) == set(CloseCode)

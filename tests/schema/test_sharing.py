@@ -244,7 +244,7 @@ async def test_what_our_clients_subscribe_to_is_shared_and_the_same_for_each(
 ) -> None:
     case = await CASES[ours.field](works)
     key = await alike(
-        ask, ours.text, case.pair, case.events, **ours.given(case.call, case.variables)
+        ask, ours.text, case.viewers, case.events, **ours.given(case.call, case.variables)
     )
     assert (key is None) == (ours.name in ALONE)
 

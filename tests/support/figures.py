@@ -17,7 +17,7 @@ SOME = pytest.approx(1e6, abs=1e6 - 1e-9)
 """More than nothing."""
 
 RENDERED = {"live_deliveries_total": 1, "live_bytes_out_total": SOME, "live_renders_total": 1}
-LIVE = {**RENDERED, "live_commit_to_socket_seconds_count": 1}
+LIVE = {**RENDERED, "live_commit_to_socket_seconds_count": 1, "live_ring_bytes": SOME}
 """What a whisper that is told moves, and an event as it comes."""
 
 
