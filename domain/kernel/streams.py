@@ -245,13 +245,17 @@ def position_sql(stream: str) -> str:
 async def read_events(
     state: StreamState, after: int, limit: int = READ_EVENTS_MAX
 ) -> list[LoggedEvent]:
-    """The events with offsets above ``after``, in order, at most ``limit``."""
+    """The events with offsets above ``after``, in order, at most ``limit``; none of a history that
+    has taken the place of the state's meanwhile."""
     rows = await fetch(
         'SELECT "offset", kind, is_authority, at, body FROM event'
-        ' WHERE stream_id = $1 AND "offset" > $2 ORDER BY "offset" LIMIT $3',
+        ' WHERE stream_id = $1 AND "offset" > $2 AND EXISTS'
+        " (SELECT FROM stream_state s WHERE s.id = $1 AND s.epoch = $4)"
+        ' ORDER BY "offset" LIMIT $3',
         state.id,
         after,
         min(limit, READ_EVENTS_MAX),
+        state.epoch,
     )
     return [
         LoggedEvent(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -14,8 +14,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from domain.kernel.actor import NOBODY
+from domain.kernel.actor import NOBODY, SYSTEM
 from domain.kernel.database import fetch
+from domain.kernel.generations import renew
 from domain.kernel.ids import new_id
 from domain.kernel.streams import (
     APPEND_SQL,
@@ -138,6 +139,19 @@ async def test_of_streams_swept_those_are_told_that_stand_otherwise_than_known(
         assert await streams_moved([known]) == [state]
         assert await streams_moved([*as_it_is, known]) == [state]
     assert await streams_moved([("te:x", "", 0, 0)]) == []
+
+
+async def test_of_a_history_that_was_lost_nothing_is_read(works: Works) -> None:
+    async with works.open(NOBODY) as w:
+        w.record(Ticked(("te:a",)))
+    state = (await stream_states(["te:a"]))["te:a"]
+    assert len(await read_events(state, 0)) == 1
+    assert await read_events(replace(state, epoch="another"), 0) == []
+    async with works.open(SYSTEM) as w:
+        await renew(w, None)
+
+    assert await read_events(state, 0) == [], "its events may be other ones now"
+    assert len(await read_events((await stream_states(["te:a"]))["te:a"], 0)) == 1
 
 
 async def race(

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 
 import pytest_asyncio
 
@@ -174,6 +175,8 @@ async def test_the_small_log_of_the_tests_answers_as_the_real_one(works: Works) 
         told_moved = [await log.streams_moved([known]) for log in (streams, small)]
         assert [len(moved) for moved in told_moved] in ([0, 0], [1, 1])
         assert [s.top for s in told_moved[0]] == [s.top for s in told_moved[1]]
+    for log, state in ((streams, real), (small, twin)):
+        assert await log.read_events(replace(state, epoch="another"), 0) == []
     for after, limit in ((0, 500), (1, 500), (1, 1), (3, 500)):
         told = [
             [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from domain.kernel.streams import Known, LoggedEvent, StreamState
@@ -86,12 +85,13 @@ class SmallLog(Gates):
     ) -> list[LoggedEvent]:
         self._ensure_up()
         self.reads += 1
-        rows = await self.passing(lambda: self._rows(state.id, after)[:limit])
-        return [replace(event, epoch=state.epoch) for event in rows]
+        return await self.passing(lambda: self._rows(state, after)[:limit])
 
-    def _rows(self, stream: str, after: int) -> list[LoggedEvent]:
-        _, events = self.streams.get(stream, ("", []))
-        floor = self.floors.get(stream, 0)
+    def _rows(self, state: StreamState, after: int) -> list[LoggedEvent]:
+        epoch, events = self.streams.get(state.id, ("", []))
+        if epoch != state.epoch:
+            return []
+        floor = self.floors.get(state.id, 0)
         return [e for e in events if e.offset > after and e.offset >= floor]
 
     def _state(self, id_: str) -> StreamState:
