@@ -8,16 +8,13 @@ else there is to find out (a repetition, a close, a stranger), the ordinary way 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
-from asyncpg.exceptions import UniqueViolationError
-
 from domain.consultations import facts, places, rules
 from domain.consultations.models import Role, Service
-from domain.consultations.places import Place
+from domain.consultations.places import Known, Place
 from domain.consultations.queries import get_conversation
 from domain.consultations.sealing import (
     bound_to,
@@ -75,9 +72,15 @@ async def send_message(
     """
     w.actor.account()
     text = clean_text(text, field="text", max_chars=rules.MESSAGE_CHARS_MAX)
-    at_once = await _send_at_once(w, conversation_id, client_key=client_key, text=text)
-    if at_once is not None:
-        return at_once
+    known = places.find(conversation_id)
+    # By what is known alone: a stranger costs the same statements as for an unknown conversation.
+    if known is not None and known.place.has(w.actor) and w.may_be_at_once(()):
+        # One at a time, whichever way: the text is sealed for its number, so who sends next must
+        # know it, and finds nobody of this process at the conversation's row.
+        await w.take_turn(known.turn)
+        at_once = await _send_at_once(w, conversation_id, known, client_key=client_key, text=text)
+        if at_once is not None:
+            return at_once
     return await _send(w, conversation_id, client_key=client_key, text=text)
 
 
@@ -120,34 +123,28 @@ async def _send(w: Work, conversation_id: UUID, *, client_key: UUID, text: str) 
 
 
 async def _send_at_once(
-    w: Work, conversation_id: UUID, *, client_key: UUID, text: str
+    w: Work, conversation_id: UUID, known: Known, *, client_key: UUID, text: str
 ) -> MessageRow | None:
-    """The message sent in one round trip, where this process knows how the conversation stands.
+    """The message sent in one round trip, alone or with others, where the conversation is known.
 
-    None: it does not, or it stands otherwise; nothing has happened. One at a time: the text is
-    sealed for its number, so who sends next must know it.
+    None: it stands otherwise, or somebody is writing to it; nothing has happened.
     """
-    known = places.find(conversation_id)
-    # By what is known alone: a stranger costs the same statements as for an unknown conversation.
-    if known is None or not known.place.has(w.actor) or not w.may_be_at_once(()):
+    place = known.place.after_one_more()
+    key = find_conversation_key(place.service, conversation_id)
+    if key is None:
         return None
-    async with known.turn:
-        place = known.place.after_one_more()
-        message = _new_message(w, conversation_id, place, client_key=client_key, text=text)
-        key = find_conversation_key(place.service, conversation_id)
-        if key is None:
-            return None
-        body = _sealed(key, message)
-        facts_ = (_sent(message, body, place), _waiting(message, place))
-        if not w.may_be_at_once(facts_):
-            return None
-        with suppress(UniqueViolationError):
-            if await w.at_once("consultation_send", facts_, *_values(message, body, place)):
-                known.place = place
-                if len(w.events) < len(facts_):
-                    w.nudge(UNREAD_NUDGE, _reader(message, place))
-                return message
-    return None
+    message = _new_message(w, conversation_id, place, client_key=client_key, text=text)
+    body = _sealed(key, message)
+    facts_ = (_sent(message, body, place), _waiting(message, place))
+    if not w.may_be_at_once(facts_):
+        return None
+    given = _values(message, body, place)
+    if not await w.at_once("consultation_send", facts_, *given, is_joint=True):
+        return None
+    known.place = place
+    if len(w.events) < len(facts_):
+        w.nudge(UNREAD_NUDGE, _reader(message, place))
+    return message
 
 
 def _new_message(

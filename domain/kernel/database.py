@@ -7,7 +7,7 @@ its transaction on a connection (settings and locks are the transaction's), so n
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -170,6 +170,17 @@ async def fetch(sql: str, *args: object, is_urgent: bool = False) -> Sequence[Re
         held.give(conn)
 
 
+async def fetch_apart(sql: str, *args: object) -> Sequence[Record]:
+    """Rows of a statement that is a transaction by itself, also inside a Work."""
+    held = pool()
+    conn = await held.take()
+    try:
+        rows: Sequence[Record] = await conn.fetch(sql, *args)
+        return rows
+    finally:
+        held.give(conn)
+
+
 async def fetch_as(actor: Actor, sql: str, *args: object) -> Sequence[Record]:
     """Rows as the actor may see them under row-level security, of a SELECT; one round trip.
 
@@ -226,17 +237,14 @@ class Transaction:
             self._conn = conn
         return self._conn
 
-    async def fetch_alone(self, sql: str, *args: object) -> Sequence[Record]:
-        """A statement that sets the context by itself and is the whole transaction.
+    async def ended_by(self, answer: Awaitable[Sequence[Record]]) -> Sequence[Record]:
+        """What a statement answers that sets the context by itself and is the whole transaction.
 
         No row: it has done nothing, and the transaction may yet be begun. Else it is over.
         """
         assert self._conn is None and not self._is_busy and not self._is_over  # noqa: PT018 - one state
-        conn = await self._pool.take()
-        try:
-            rows: Sequence[Record] = await conn.fetch(sql, *args)
-        finally:
-            self._pool.give(conn)
+        self._is_over = True  # until it is known; and if it never is
+        rows = await answer
         self._is_over = bool(rows)
         return rows
 

@@ -133,10 +133,10 @@ commit: the counter rows stay locked until then.
 class Entries:
     """Facts on their way into the log: each at each of its streams, its body made once."""
 
-    __slots__ = ("_at", "_bodies", "_facts", "_places")
+    __slots__ = ("_bodies", "_facts", "_places", "at")
 
     def __init__(self, facts: Sequence[Fact], at: datetime) -> None:
-        self._at = at
+        self.at = at
         self._facts = facts
         self._bodies = [fact.body() for fact in facts]
         self._places: list[list[tuple[str, int]]] = []
@@ -152,11 +152,19 @@ class Entries:
     @property
     def args(self) -> tuple[object, ...]:
         """The values of ``stream_append``."""
-        facts = [
-            {"kind": fact.kind, "is_authority": fact.is_authority, "body": body, "at": places}
+        return (orjson.dumps(self.plain()).decode(), new_epoch(), self.at)
+
+    def plain(self) -> list[dict[str, Json]]:
+        """The facts as ``stream_append`` takes them."""
+        return [
+            {
+                "kind": fact.kind,
+                "is_authority": fact.is_authority,
+                "body": body,
+                "at": cast("Json", places),
+            }
             for fact, body, places in zip(self._facts, self._bodies, self._places, strict=True)
         ]
-        return (orjson.dumps(facts).decode(), _new_epoch(), self._at)
 
     def logged(self, rows: Sequence[Record]) -> list[LoggedEvent]:
         """The events, by what ``stream_append`` has answered; those of other streams were not."""
@@ -168,7 +176,7 @@ class Entries:
                 offset=state[stream]["top"] - behind,
                 kind=fact.kind,
                 is_authority=fact.is_authority,
-                at=self._at,
+                at=self.at,
                 body=body,
                 authority_version=state[stream]["authority_version"],
             )
@@ -271,6 +279,6 @@ async def read_events(
     ]
 
 
-def _new_epoch() -> str:
+def new_epoch() -> str:
     """A name for a new stream's history: a stream rebuilt can't be mistaken for the old one."""
     return os.urandom(5).hex()

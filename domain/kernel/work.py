@@ -6,18 +6,18 @@ exception rolls back and leaves neither row, fact, job nor hint.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar, Token
 from datetime import datetime, timedelta
-from functools import cache
 from types import TracebackType
 from typing import Any, TypeAlias
 
 from domain.kernel.actor import Actor
-from domain.kernel.context import context_json
-from domain.kernel.database import Record, Transaction
+from domain.kernel.database import Record, Transaction, fetch_apart
 from domain.kernel.jobs import Job, enqueue
+from domain.kernel.joint import Asked, Joint, ask_alone
 from domain.kernel.ports import Announcer, Clock
 from domain.kernel.streams import APPEND_SQL, Entries, Fact, Json, LoggedEvent
 
@@ -32,14 +32,21 @@ class Work:
     """What a service writes through. Made by ``Works.open`` only."""
 
     def __init__(
-        self, actor: Actor, now: datetime, transaction: Transaction, reactions: Reactions
+        self,
+        actor: Actor,
+        now: datetime,
+        transaction: Transaction,
+        reactions: Reactions,
+        joint: Joint,
     ) -> None:
         self.actor = actor
         self.now = now
         self._transaction = transaction
         self._reactions = reactions
+        self._joint = joint
         self._facts: list[Fact] = []
         self._jobs: list[Job] = []
+        self._turn: asyncio.Lock | None = None
         self._nudges: dict[tuple[str, str], None] = {}
         self.events: Sequence[LoggedEvent] = ()
         """What was appended; filled when the block has been left."""
@@ -80,21 +87,32 @@ class Work:
         is_new = not (self._transaction.is_begun or self._facts or self._jobs)
         return is_new and not any(fact.kind in self._reactions for fact in facts)
 
-    async def at_once(self, function: str, facts: Sequence[Fact], *args: object) -> bool:
+    async def at_once(
+        self, function: str, facts: Sequence[Fact], *args: object, is_joint: bool = False
+    ) -> bool:
         """Whether all that this work does has been done and committed, in one round trip.
 
         ``function`` takes the context (``app_context``), the values of ``stream_append`` and
         ``args``; it writes, appends, and answers where the streams stand, or does nothing and
         answers no row: then False, and the work goes on as if it had not been asked. After True
-        it takes no statement, fact or job. Only where ``may_be_at_once``.
+        it takes no statement, fact or job. Only where ``may_be_at_once``. ``is_joint``: those
+        under way at the same time may share the round trip (``domain/kernel/joint.py``).
         """
         assert self.may_be_at_once(facts), "not at once"
         entries = Entries(facts, self.now)
-        values = (context_json(self.actor), *entries.args, *args)
-        sql = _called(function, len(values))
-        rows = await self._transaction.fetch_alone(sql, *values)
+        asking = self._joint.ask if is_joint else ask_alone
+        rows = await self._transaction.ended_by(asking(Asked(function, self.actor, entries, args)))
         self.events = entries.logged(rows)
         return bool(rows)
+
+    async def take_turn(self, turn: asyncio.Lock) -> None:
+        """Wait until nobody of this process has it; it is this work's until it has ended.
+
+        One at most, before everything else: who waits for a turn holds nothing that others need.
+        """
+        assert self._turn is None and self.may_be_at_once(()), "too late for a turn"  # noqa: PT018
+        await turn.acquire()
+        self._turn = turn
 
     async def hold_stream(self, stream: str) -> int:
         """The stream's last offset, which no other work can move until this one ends.
@@ -122,14 +140,9 @@ class Work:
                 rows = await self.fetch(APPEND_SQL, *entries.args)
             else:
                 # Facts and nothing else: one statement, which is the whole transaction.
-                rows = await self._transaction.fetch_alone(APPEND_SQL, *entries.args)
+                append = fetch_apart(APPEND_SQL, *entries.args)
+                rows = await self._transaction.ended_by(append)
             self.events = entries.logged(rows)
-
-
-@cache
-def _called(function: str, values: int) -> str:
-    slots = ", ".join(f"${n}" for n in range(1, values + 1))
-    return f"SELECT * FROM {function}({slots})"
 
 
 Reactions: TypeAlias = Mapping[str, tuple[Callable[[Work, Any], Awaitable[None]], ...]]
@@ -150,6 +163,7 @@ class Works:
         self.announcer = announcer
         self._nudge = nudge
         self._reactions: Reactions = reactions or {}
+        self._joint = Joint()
 
     def open(self, actor: Actor) -> AbstractAsyncContextManager[Work]:
         """One transaction under the actor's row-level security; hints go out after its commit.
@@ -157,7 +171,9 @@ class Works:
         It begins with the first statement: who opens a work and is refused costs no round trip.
         """
         transaction = Transaction(actor)
-        return _Open(self, Work(actor, self.clock.now(), transaction, self._reactions), transaction)
+        now = self.clock.now()
+        work = Work(actor, now, transaction, self._reactions, self._joint)
+        return _Open(self, work, transaction)
 
     def committed(self, work: Work) -> None:
         """Tell of what the work has left, now that it stands."""
@@ -187,6 +203,13 @@ class _Open:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        try:
+            await self._end(error)
+        finally:
+            if self._work._turn is not None:
+                self._work._turn.release()
+
+    async def _end(self, error: BaseException | None) -> None:
         work, transaction = self._work, self._transaction
         try:
             if error is None:

@@ -198,3 +198,36 @@ async def test_a_work_that_hangs_lets_go_of_its_locks_and_leaves_nothing(works: 
         w.record(SomethingHappened(2))
     assert [event.offset for event in w.events] == [1]
     assert pool().in_use == 0
+
+
+async def test_a_turn_is_a_works_own_until_it_has_ended_however_it_ends(works: Works) -> None:
+    turn, told = asyncio.Lock(), list[str]()
+
+    async def work(name: str, error: type[Exception] | None = None) -> None:
+        async with works.open(NOBODY) as w:
+            await w.take_turn(turn)
+            told.append(f"{name} has it")
+            w.record(SomethingHappened(1))
+            await w.fetch("SELECT 1")
+            if error is not None:
+                raise error
+        told.append(f"{name} has ended")
+
+    with suppress(ZeroDivisionError):
+        await asyncio.gather(work("a"), work("b", ZeroDivisionError), return_exceptions=True)
+    await work("c")
+
+    assert told == ["a has it", "a has ended", "b has it", "c has it", "c has ended"]
+    assert not turn.locked()
+
+
+async def test_a_turn_is_taken_before_everything_else(works: Works) -> None:
+    """Who waited for it with a connection in hand could wait for whoever has it and has none."""
+    for before in ("statement", "turn"):
+        async with works.open(NOBODY) as w:
+            if before == "statement":
+                await w.fetch("SELECT 1")
+            else:
+                await w.take_turn(asyncio.Lock())
+            with pytest.raises(AssertionError):
+                await w.take_turn(asyncio.Lock())

@@ -146,35 +146,84 @@ CREATE POLICY made ON consultation_message FOR INSERT WITH CHECK (
     AND EXISTS (SELECT 1 FROM consultation_conversation v
                  WHERE v.id = conversation_id AND v.closed_at IS NULL));
 
--- Sending, when the sender's process knows the conversation as it stands: a whole work in one call, of
--- one statement after the other, under the same policies as ever. Anything else than known, and nothing
--- is done: no row is answered, and the sender goes the ordinary way (domain/consultations/messages.py).
--- The second fact is for whoever had read everything before. Answers where the streams stand.
+-- Sending, when the sender's process knows the conversation as it stands: a whole work, alone or with
+-- others in one call, of one statement after the other, under the same policies as ever. Anything else
+-- than known, and nothing is done: no row is answered, and the sender goes the ordinary way
+-- (domain/consultations/sending.py). Nobody waits for a conversation here, so that none holds up the
+-- others: one that somebody else is writing to is not as known. What is waited for is the streams'
+-- counters, last and in sorted order as by all who write, so no two calls wait for each other; and those
+-- for a second, a hundred times what a commit takes: then the writer before is ill, and each goes alone.
+
+-- How many of the two facts have happened: the second is for whoever had read everything before. 0: nothing was done.
+CREATE OR REPLACE FUNCTION consultation_put(
+    asker jsonb, happened_at timestamptz,
+    talk uuid, member uuid, consultant uuid, sender uuid, as_role text, number bigint, message uuid,
+    given_key uuid, sealed bytea
+) RETURNS integer LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM app_context(asker);
+    PERFORM 1 FROM consultation_conversation v
+      WHERE v.id = talk AND v.closed_at IS NULL AND v.top_seq = number - 1
+        AND v.member_account_id = member AND v.consultant_account_id = consultant
+        FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    -- The key may be there already, even where the policies no longer show it.
+    INSERT INTO consultation_message
+        (id, conversation_id, seq, sender_account_id, role, client_key, body, sent_at)
+    VALUES (message, talk, number, sender, as_role, given_key, sealed, happened_at)
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    UPDATE consultation_conversation v SET top_seq = number WHERE v.id = talk;
+    RETURN CASE WHEN EXISTS (
+        SELECT 1 FROM consultation_mark k WHERE k.conversation_id = talk
+           AND k.account_id = CASE member WHEN sender THEN consultant ELSE member END
+           AND k.read_seq = number - 1) THEN 2 ELSE 1 END;
+END
+$$;
+
+-- One message. Answers where the streams stand.
 CREATE OR REPLACE FUNCTION consultation_send(
     asker jsonb, facts jsonb, new_epoch text, happened_at timestamptz,
     talk uuid, member uuid, consultant uuid, sender uuid, as_role text, number bigint, message uuid,
     given_key uuid, sealed bytea
-) RETURNS TABLE (id text, epoch text, top bigint, authority_version bigint) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (id text, epoch text, top bigint, authority_version bigint)
+LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
 #variable_conflict use_column
+DECLARE kept integer := consultation_put(asker, happened_at, talk, member, consultant, sender, as_role,
+                                         number, message, given_key, sealed);
 BEGIN
-    PERFORM app_context(asker);
-    UPDATE consultation_conversation v SET top_seq = number
-     WHERE v.id = talk AND v.closed_at IS NULL AND v.top_seq = number - 1
-       AND v.member_account_id = member AND v.consultant_account_id = consultant
-       AND NOT EXISTS (SELECT 1 FROM consultation_message m WHERE m.conversation_id = talk
-                          AND m.sender_account_id = sender AND m.client_key = given_key);
-    IF NOT FOUND THEN
-        RETURN;
+    IF kept > 0 THEN
+        RETURN QUERY SELECT a.id, a.epoch, a.top, a.authority_version
+          FROM stream_append(CASE kept WHEN 1 THEN facts - 1 ELSE facts END, new_epoch, happened_at) a;
     END IF;
-    INSERT INTO consultation_message
-        (id, conversation_id, seq, sender_account_id, role, client_key, body, sent_at)
-    VALUES (message, talk, number, sender, as_role, given_key, sealed, happened_at);
-    IF NOT EXISTS (SELECT 1 FROM consultation_mark k WHERE k.conversation_id = talk
-                  AND k.account_id = CASE member WHEN sender THEN consultant ELSE member END
-                  AND k.read_seq = number - 1) THEN
-        facts := facts - 1;
+END
+$$;
+
+-- Many, each by whoever sends it: [{asker, facts, at, given: the other values}, …].
+CREATE OR REPLACE FUNCTION consultation_send_many(works jsonb, new_epoch text)
+RETURNS TABLE (work bigint, id text, epoch text, top bigint, authority_version bigint)
+LANGUAGE plpgsql SET lock_timeout = '1s' AS $$
+#variable_conflict use_column
+DECLARE
+    one jsonb;
+    given jsonb;
+    kept integer[];
+BEGIN
+    FOR one IN SELECT e.value FROM jsonb_array_elements(works) WITH ORDINALITY e ORDER BY e.ordinality LOOP
+        given := one->'given';
+        kept := kept || consultation_put(
+            one->'asker', (one->>'at')::timestamptz,
+            (given->>0)::uuid, (given->>1)::uuid, (given->>2)::uuid, (given->>3)::uuid, given->>4,
+            (given->>5)::bigint, (given->>6)::uuid, (given->>7)::uuid, decode(given->>8, 'base64'));
+    END LOOP;
+    IF 0 < ANY (kept) THEN
+        RETURN QUERY SELECT a.work, a.id, a.epoch, a.top, a.authority_version
+                       FROM stream_append_many(works, kept, new_epoch) a;
     END IF;
-    RETURN QUERY SELECT a.id, a.epoch, a.top, a.authority_version
-                   FROM stream_append(facts, new_epoch, happened_at) a;
 END
 $$;
