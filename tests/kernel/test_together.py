@@ -61,7 +61,7 @@ async def test_no_more_questions_are_under_way_than_may_be() -> None:
 
 async def test_a_question_waits_a_moment_for_company_while_another_is_under_way() -> None:
     answers = Answers()
-    together = Together(answers, many_max=9, at_once_max=2, gather_s=0.001)
+    together = Together(answers, many_max=9, at_once_max=2, gather_s=0.2)
     asking = [asyncio.create_task(together.ask(key)) for key in (0, 1, 2)]
     await settle()
     assert answers.asked == [[0]], "nobody else was asked for: it waits for nobody"
