@@ -43,8 +43,6 @@ class FanOut:
         self._receipts = receipts
         self.outlet = outlet
         self.metrics = metrics
-        self.slow_sockets = 0
-        """Sockets that do not keep up now; while there is none, no seat is asked for its own."""
         self._telling: set[asyncio.Task[None]] = set()
 
     async def deliver(self, tail: Tail, group: Group, event: LoggedEvent) -> int:
@@ -115,14 +113,14 @@ class FanOut:
         offset, before = event.offset, event.offset - 1
         taking: list[Seat] = []
         frames: list[bytes] = []
-        prefix, frame, any_slow = b"", b"", self.slow_sockets > 0
+        prefix, frame = b"", b""
         for seat in seats:
             if seat.group is not group or (offset and seat.offset != before):
                 continue
             if seat.version != version:
                 seat.subscription.distrust(renew=True)
                 continue
-            slow = seat.subscriber.slow if any_slow else None
+            slow = seat.slow
             if slow is not None and answer is not None and not slow.takes(seat, event):
                 continue
             if answer is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import orjson
@@ -15,6 +17,7 @@ from realtime.close_codes import INTERNAL_OP, UNAVAILABLE_OP, UNRECOVERABLE_OP, 
 from realtime.node import Node
 from realtime.protocol import OpenOperation
 from realtime.resume import BadPosition, read_positions
+from realtime.seat import Seat
 from realtime.subscription import Subscription
 
 if TYPE_CHECKING:
@@ -43,6 +46,10 @@ class Operations:
     def following(self) -> int:
         """Subscriptions that run."""
         return len(self._subscriptions)
+
+    def seats(self) -> Iterator[Seat]:
+        """Where its subscriptions stand in their streams."""
+        return chain.from_iterable(each.seats for each in self._subscriptions.values())
 
     @property
     def is_busy(self) -> bool:

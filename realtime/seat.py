@@ -13,6 +13,7 @@ from realtime.resume import Position
 if TYPE_CHECKING:
     from domain.kernel.streams import LoggedEvent
     from realtime.sharing import Group
+    from realtime.slowness import Slowness
     from realtime.subscription import Subscriber, Subscription
     from realtime.tail import Tail
     from realtime.transport import Transport
@@ -31,6 +32,7 @@ class Seat:
             "offset",
             "owes_receipt",
             "prefix",
+            "slow",
             "subscriber",
             "subscription",
         ),
@@ -46,6 +48,9 @@ class Seat:
         self.owes_receipt = subscription.live.receipts_of is not None
         self.group: Group | None = None
         """Whose answers are written to it as they come; None: it is not live."""
+        self.slow: Slowness | None = None
+        """The subscriber's, while it is live: at hand, for a fan-out would find each subscriber
+        cold, and one slow socket would make it late for all others."""
         self.held: dict[str, LoggedEvent] | None = None
         """Whispers that tell a state and wait to be told, one of a kind (``realtime.whispers``)."""
         self.epoch = ""

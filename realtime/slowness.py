@@ -38,7 +38,7 @@ class Slowness:
         self._woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._timer = node.timers.call_later(node.settings.lag_poll_s, self._look)
         node.metrics.soft += 1
-        node.fan_out.slow_sockets += 1
+        self._tell_seats(self)
 
     def takes(self, seat: Seat, event: LoggedEvent) -> bool:
         """Whether to write this event now; if not, it is held, dropped or left to the log."""
@@ -65,7 +65,11 @@ class Slowness:
         self._timer.cancel()
         if not self._woken.done():
             self._woken.set_result(None)
-            self._node.fan_out.slow_sockets -= 1
+            self._tell_seats(None)
+
+    def _tell_seats(self, slow: Slowness | None) -> None:
+        for seat in self._subscriber.operations.seats():
+            seat.slow = slow
 
     def _lag(self) -> None:
         if self._lagging_since is None:

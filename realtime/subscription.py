@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from domain.kernel.actor import Actor
@@ -28,6 +28,9 @@ from realtime.sharing import Group
 from realtime.slowness import Slowness
 from realtime.transport import Transport
 
+if TYPE_CHECKING:
+    from realtime.operations import Operations
+
 logger = logging.getLogger(__name__)
 
 
@@ -36,6 +39,11 @@ class Subscriber(Protocol):
 
     slow: Slowness | None
     """How it fares while its peer does not keep up; None: it does."""
+
+    @property
+    def operations(self) -> Operations:
+        """All that runs on it."""
+        ...
 
     @property
     def transport(self) -> Transport:

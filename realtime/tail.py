@@ -88,7 +88,7 @@ class Tail:
 
     def rise(self, seat: Seat, group: Group) -> None:
         """Write to it from here on, with its group."""
-        seat.group = group
+        seat.group, seat.slow = group, seat.subscriber.slow
         self.live.setdefault(group, {})[seat] = None
 
     def fall(self, seat: Seat) -> None:

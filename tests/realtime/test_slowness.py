@@ -91,6 +91,30 @@ async def test_after_five_seconds_events_are_left_to_the_log_and_come_from_there
     assert node.hub.node.metrics.lagging == 1
 
 
+async def test_each_subscription_of_a_slow_socket_knows_it_and_no_other(
+    node: SmallNode, pair: tuple[SmallClient, SmallClient]
+) -> None:
+    slow, quick = pair
+    await slow.subscribe("b", "cv:1")
+    slow.socket.unread_bytes = SOFT_BUFFER_BYTES + 1
+    await node.publish("cv:1")
+
+    def known() -> list[bool]:
+        return [
+            seat.slow is not None
+            for client in (slow, quick)
+            for seat in client.connection.operations.seats()
+        ]
+
+    assert known() == [True, True, False]
+    await slow.subscribe("c", "cv:1")
+    slow.socket.unread_bytes = 0
+    await node.timers.advance(0.2)
+    assert known() == [False] * 4
+    await node.publish("cv:1")
+    assert [slow.offsets(name) for name in "abc"] == [[1, 2], [1, 2], [2]]
+
+
 async def test_a_slow_socket_that_leaves_leaves_nothing_behind(
     node: SmallNode, pair: tuple[SmallClient, SmallClient]
 ) -> None:
@@ -98,11 +122,9 @@ async def test_a_slow_socket_that_leaves_leaves_nothing_behind(
     slow.socket.unread_bytes = LAG_BUFFER_BYTES + 1
     for _ in range(3):
         await node.publish("cv:1")
-    assert node.hub.node.fan_out.slow_sockets == 1
     slow.connection.lost()
     await node.timers.advance(40)
 
-    assert node.hub.node.fan_out.slow_sockets == 0
     assert slow.socket.closed is None
     assert not [task for task in asyncio.all_tasks() if "catch_up" in repr(task)]
     assert quick.offsets("a") == [1, 2, 3]
