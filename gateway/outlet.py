@@ -56,7 +56,8 @@ class RingOutlet:
         transports: Sequence[Transport],
         frames: Sequence[bytes],
     ) -> dict[int, int]:
-        """By the ring the first frame of each socket that is ready; then all the others."""
+        """By the ring the first frame of each socket that is ready; then all the others. What one
+        socket gets beyond its first frame is written by one more call, at the end of the turn."""
         firsts: dict[int, int] = {}
         others = []
         for place, number in enumerate(ready):
@@ -67,8 +68,13 @@ class RingOutlet:
             ring, list(firsts), [transports[at] for at in places], [frames[at] for at in places]
         )
         unsent = {places[index]: waiting for index, waiting in by_ring.items()}
+        begun: set[Transport] = set()
         for place in others:
-            if waiting := transports[place].write_frame(frames[place]):
+            transport = transports[place]
+            is_further = ready[place] >= 0 or transport in begun
+            begun.add(transport)
+            write = transport.write_soon if is_further else transport.write_frame
+            if waiting := write(frames[place]):
                 unsent[place] = waiting
         return unsent
 

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import pytest_asyncio
@@ -79,6 +80,27 @@ async def test_two_subscriptions_of_one_socket_get_theirs_in_order(server: Serve
     told = [await hear(ws) for _ in range(15)]
     assert [frame["id"] for frame in told] == [f"op{number}" for number in range(5)] * 3
     await ws.close()
+
+
+async def test_what_a_socket_gets_beyond_its_first_frame_is_one_more_write(
+    server: Server, outlet: RingOutlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients = [await server.sign_in() for _ in range(2)]
+    lanes = [await transport_of(server, ws) for ws in clients]
+    writes: list[bytes] = []
+    for lane in lanes:
+        written = Mock(wraps=lane._transport)
+        written.write = lambda data, to=lane._transport: (writes.append(data), to.write(data))
+        monkeypatch.setattr(lane, "_transport", written)
+    frames = [text_frame(b"%d" % number) for number in range(8)]
+    outlet.write([lanes[0]] * 4 + [lanes[1]] * 4, frames)
+    assert writes == []
+    for ws, numbers in zip(clients, ("0123", "4567"), strict=True):
+        assert await texts(ws, 4) == list(numbers)
+    assert [len(data) for data in writes] == [9, 9]
+    assert server.node.hub.node.metrics.sent_together == 2
+    for ws in clients:
+        await ws.close()
 
 
 async def test_what_waits_in_the_transport_goes_first(server: Server, outlet: RingOutlet) -> None:
