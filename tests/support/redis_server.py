@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -49,12 +50,17 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + START_MAX_S
-        while not self.socket.exists():
+        while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 return False
             time.sleep(0.01)
         return True
+
+    def _listens(self) -> bool:
+        # Its file is there a moment before anybody listens at it.
+        with socket.socket(socket.AF_UNIX) as caller:
+            return caller.connect_ex(str(self.socket)) == 0
 
     def stop(self) -> None:
         if self._process is not None:
