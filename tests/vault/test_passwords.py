@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from argon2 import extract_parameters
@@ -16,6 +17,7 @@ from domain.vault.passwords import (
     PasswordTooLong,
     Profile,
 )
+from tests.support.timers import settle
 from tests.support.vault import CHEAP_COSTS
 
 
@@ -57,11 +59,14 @@ async def test_an_overlong_password_is_never_hashed() -> None:
 
 
 async def test_a_full_queue_answers_at_once_and_has_room_again_later() -> None:
-    passwords = Passwords({**CHEAP_COSTS, Profile.MEMBER: Cost(8192, 3, 1)}, queue_max=2)
+    passwords = Passwords(CHEAP_COSTS, queue_max=2, threads_max=1)
+    door = threading.Event()
+    passwords._threads.submit(door.wait)  # no hash is done before all have asked
 
-    outcomes = await asyncio.gather(
-        *(passwords.hash("x" * 8, Profile.MEMBER) for _ in range(5)), return_exceptions=True
-    )
+    asking = [asyncio.create_task(passwords.hash("x" * 8, Profile.MEMBER)) for _ in range(5)]
+    await settle()
+    door.set()
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
 
     assert sum(isinstance(outcome, PasswordsBusy) for outcome in outcomes) == 3
     await passwords.hash("x" * 8, Profile.MEMBER)
